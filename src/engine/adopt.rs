@@ -195,6 +195,28 @@ impl Engine {
         Ok((held, reserved))
     }
 
+    /// What a wallet holds of an asset, the native coin by its own address, as one look says, and what open
+    /// transactions may take of that: for what is shown, never for what is signed.
+    ///
+    /// # Errors
+    /// [`CommandError::Chain`] if the chain does not say.
+    pub async fn wallet_holds(
+        &self,
+        account: &Account,
+        asset: Address,
+    ) -> Result<(Amount, Amount), CommandError> {
+        let market = self.markets.market(account).await.map_err(unreadable)?;
+        let asset = Asset::of(asset);
+        let held = market
+            .chain
+            .balances(account.wallet, &[asset])
+            .await
+            .map_err(unreadable)?;
+        let reserved = self.reserved(account).await?;
+        let of_asset = reserved.get(&asset).copied().unwrap_or_default();
+        Ok((held.first().copied().unwrap_or_default(), of_asset))
+    }
+
     /// The tokens that a job's wallet holds beyond the ledger.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ async fn what_happened_is_shown_in_the_order_of_time_as_text_and_as_one_object_a
     );
     let newest = terminal.ok(&["logs", "--limit", "1"]);
     assert_eq!(newest.lines().count(), 1, "{newest}");
-    assert!(newest.contains("order pause"), "the newest: {newest}");
+    assert!(newest.contains("command pause"), "the newest: {newest}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn the_beginning_is_a_length_of_time_or_a_time_and_nothing_else() {
     terminal.start(&[]);
     for since in ["2h", "2020-01-01", "2020-01-01T18:30"] {
         assert!(
-            terminal.ok(&["logs", "--since", since]).contains("order start"),
+            terminal.ok(&["logs", "--since", since]).contains("command start"),
             "{since}"
         );
     }

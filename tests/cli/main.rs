@@ -22,6 +22,7 @@ mod init;
 mod keep;
 mod life;
 mod logs;
+mod means;
 mod next;
 mod order;
 mod pnl;

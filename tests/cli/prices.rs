@@ -46,6 +46,20 @@ fn a_file_gets_every_row_and_its_name_is_told() {
     assert_eq!((rows.len(), rows[1]), (2163, "time,price"));
     assert!(rows[0].starts_with("# INVENTED prices: "), "{}", rows[0]);
     assert!(rows[2162].starts_with("2026-04-01T00:00:00Z,"), "{}", rows[2162]);
+
+    let path = file.to_str().expect("a path");
+    let again = prices(&["--out", path, "--for", "2h"]);
+    assert!(
+        again.code == 4 && again.stderr.contains("--force"),
+        "{}",
+        again.story()
+    );
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), text);
+    let replaced = prices(&["--out", path, "--force", "--for", "2h"]);
+    assert_eq!(replaced.code, 0, "{}", replaced.story());
+    let rows = std::fs::read_to_string(&file).expect("the file").lines().count();
+    assert!(rows < 20, "{rows}");
+    assert_eq!(prices(&["--out", "/dev/null", "--for", "2h"]).code, 0);
 }
 
 #[test]

@@ -102,8 +102,8 @@ impl Moved {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLine {
     pub at: Timestamp,
-    /// `hold`, `trade` (a plan), `end` (of a trade), `order`, `event`, `audit`, `withdrawal` (an order) or `payout`
-    /// (its end).
+    /// `hold`, `trade` (a plan), `end` (of a trade), `order` (a command to a job), `event`, `audit`, `withdrawal` (an
+    /// order) or `payout` (its end).
     pub kind: String,
     pub id: i64,
     pub job: Option<i64>,

@@ -7,7 +7,7 @@ use crate::{
     app::{App, AppError},
     domain::{
         Timestamp,
-        config::{AccumulateConfig, LiquidityConfig, OrderConfig, Rules},
+        config::{AccumulateConfig, LiquidityConfig, OrderConfig, OrderSide, Rules},
         decision::{LastFills, MovingAverage},
         job::JobStatus,
         liquidity::COVERAGE_PCT_MIN,
@@ -198,9 +198,14 @@ fn daily_limits(tick: &TickJob) -> Vec<DailyLimit> {
         tick.spent.buys_today,
         config.limits.max_daily_spend_usd,
     );
+    let sells = config
+        .rules
+        .order()
+        .is_some_and(|rules| rules.side == OrderSide::Sell);
     let volume = config.rules.max_daily_volume();
     let volume = volume.map(|most| ("liquidity.max_daily_volume_usd", tick.spent.volume_today, most));
-    [Some(spend), volume]
+    // A sale spends nothing.
+    [Some(spend).filter(|_| !sells), volume]
         .into_iter()
         .flatten()
         .filter(|(_, _, most)| most.is_positive())

@@ -18,6 +18,7 @@ use crate::{
         Timestamp,
         accounting::unrealized,
         calendar::{Calendar, Interval},
+        config::SourceName,
         decision::Position,
         figures::net,
         ids::JobId,
@@ -83,6 +84,8 @@ pub struct JobPnl {
     /// Ticker of what it pays with; all figures are in USD.
     pub quote: String,
     pub removed: bool,
+    /// Where its prices come from now; empty if its configuration cannot be read.
+    pub price_sources: Vec<SourceName>,
     pub periods: Vec<PeriodPnl>,
     pub total: Earned,
 }
@@ -356,6 +359,11 @@ impl JobPnl {
             chain: party.account.chain.clone(),
             quote: party.quote.symbol.clone(),
             removed: holding.removed,
+            price_sources: holding
+                .sources
+                .clone()
+                .and_then(|sources| serde_json::from_value(sources).ok())
+                .unwrap_or_default(),
             periods: sums.periods(by)?,
             total: sums.all.total(open)?,
         })

@@ -22,7 +22,7 @@ use crate::{
     chain::one_node_warning,
     domain::{
         Timestamp,
-        config::JobConfig,
+        config::{JobConfig, OrderSide},
         decision::HoldReason,
         ids::TradeId,
         job::{JobMode, JobStatus, Realm},
@@ -154,7 +154,14 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         since: found.since,
         detail: found.detail,
     });
+    let sells = job
+        .config
+        .rules
+        .order()
+        .is_some_and(|rules| rules.side == OrderSide::Sell);
     let costs = match job.account.realm {
+        // It buys nothing.
+        _ if sells => None,
         Realm::Paper => Some(costs::on_paper(&app.settings, costs::one_buy(&job.config.rules))?),
         Realm::Live => sales::round_trip(pool, job.id)
             .await?

@@ -21,6 +21,7 @@ use crate::{
     domain::{
         Timestamp,
         config::SourceName,
+        ids::JobId,
         job::{JobStatus, Realm},
     },
 };
@@ -168,20 +169,25 @@ fn sources(line: &JobLine) -> String {
 
 /// What its owner must know of a job's prices if they are no market's.
 pub(super) fn unreal(line: &JobLine) -> Option<String> {
-    let source = line.price_sources.iter().find(|source| !source.is_real())?;
+    unreal_sources(&line.price_sources)
+}
+
+fn unreal_sources(sources: &[SourceName]) -> Option<String> {
+    let source = sources.iter().find(|source| !source.is_real())?;
     let word = match source {
         SourceName::Recorded => "RECORDED",
         _ => "INVENTED",
     };
-    Some(format!("{word} (price.sources is {})", sources(line)))
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    Some(format!("{word} (price.sources is {})", names.join(", ")))
 }
 
 /// Which jobs have prices that are no market's, one line for each kind.
-fn unreal_jobs(lines: &[JobLine]) -> String {
+pub(super) fn unreal_jobs<'a>(lines: impl IntoIterator<Item = (JobId, &'a [SourceName])>) -> String {
     let mut jobs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in lines {
-        if let Some(word) = unreal(line) {
-            jobs.entry(word).or_default().push(line.job.to_string());
+    for (job, sources) in lines {
+        if let Some(word) = unreal_sources(sources) {
+            jobs.entry(word).or_default().push(job.to_string());
         }
     }
     let look = Look::current();
@@ -279,7 +285,8 @@ pub fn render(listing: &Listing) -> String {
     text.push('\n');
     if !look.plain {
         text.push_str("USD, cut and not rounded; net is after gas\n");
-        text.push_str(&unreal_jobs(lines));
+        let prices = lines.iter().map(|line| (line.job, &*line.price_sources));
+        text.push_str(&unreal_jobs(prices));
         text.push_str(&paused_together(lines));
         for total in totals.iter().filter(|total| total.unknown > 0) {
             text.push_str(&format!(

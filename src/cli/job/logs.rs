@@ -68,7 +68,12 @@ fn text(line: &LogLine) -> String {
     } else {
         String::new()
     };
-    let said = format!("{job}  {} {}{times}{moved}{detail}{undo}", line.kind, line.name).replace('\n', " ");
+    // An order to buy or sell is something else to its owner.
+    let kind = match line.kind.as_str() {
+        "order" => "command",
+        kind => kind,
+    };
+    let said = format!("{job}  {kind} {}{times}{moved}{detail}{undo}", line.name).replace('\n', " ");
     let indent = at.chars().count().saturating_add(2);
     format!("{at}  {}", Look::current().wrapped(&said, indent))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use clap::{Args, ValueEnum};
 
+use super::list::unreal_jobs;
 use crate::{
     app::{
         App, AppError,
@@ -128,6 +129,8 @@ fn render(found: &Pnl, narrowed: bool) -> String {
         if let Some(taken) = &realm.taken_out {
             let _ = writeln!(text, "{}", look.wrapped(&taken_out(taken), 2));
         }
+        let prices = realm.jobs.iter().map(|job| (job.job, &*job.price_sources));
+        text.push_str(&unreal_jobs(prices));
         text.push('\n');
     }
     for line in legend(found).lines() {

@@ -6,7 +6,10 @@ mod table;
 mod time;
 mod wrap;
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::{
+    io::{IsTerminal, Write, stderr, stdout},
+    path::Path,
+};
 
 use serde::Serialize;
 use serde_json::json;
@@ -25,6 +28,14 @@ pub(super) use look::{Format, Hue, Look};
 pub(super) use screen::Screen;
 pub(super) use table::{Sheet, table};
 pub(super) use time::{Clock, moment, when};
+
+/// The error of a file that is not replaced unless its owner says so.
+pub(super) fn exists(path: &Path) -> AppError {
+    AppError::Refused(format!(
+        "--out {}: it exists already; choose another name, or give --force to replace it",
+        path.display()
+    ))
+}
 
 /// The output format.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,10 @@ use crate::{
         prices::{GeneratedSeries, INVENTED, SeriesRequest},
         target::address,
     },
-    cli::{out::Out, wording::CommandLine},
+    cli::{
+        out::{Out, exists},
+        wording::CommandLine,
+    },
     config::Settings,
     domain::{Timestamp, brief, config::GeneratedConfig, span::Span},
 };
@@ -70,6 +73,9 @@ pub struct PricesArgs {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out if it exists
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 fn pool(text: &str) -> Result<PoolId, String> {
@@ -104,7 +110,7 @@ pub async fn run(settings: &Settings, out: Out, args: &PricesArgs) -> Result<(),
         return fetched(settings, out, args, token).await;
     }
     let series = GeneratedSeries::new(args.request())?;
-    written(args.out.as_deref(), |to| write_generated(&series, to))?;
+    args.written(|to| write_generated(&series, to))?;
     if let Some(path) = &args.out {
         out.remark(&format!(
             "{} generated prices written to {}",
@@ -129,7 +135,7 @@ async fn fetched(settings: &Settings, out: Out, args: &PricesArgs, token: &str) 
         remark.write(&CommandLine);
     }
     if args.out.is_some() || !out.is_json() {
-        written(args.out.as_deref(), |to| write_history(&history, to))?;
+        args.written(|to| write_history(&history, to))?;
     }
     if out.is_json() {
         if args.out.is_some() {
@@ -198,23 +204,30 @@ fn said(history: &History, path: Option<&Path>) -> String {
     lines.join("\n")
 }
 
-/// Writes to a file or to standard output.
-fn written(
-    path: Option<&Path>,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), AppError> {
-    let Some(path) = path else {
-        return match write(&mut stdout().lock()) {
-            // A closed pipe is no error.
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(io("standard output".to_owned(), error))
-            }
-            _ => Ok(()),
+impl PricesArgs {
+    /// Writes to the file of --out or to standard output.
+    fn written(&self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), AppError> {
+        let Some(path) = &self.out else {
+            return match write(&mut stdout().lock()) {
+                // A closed pipe is no error.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    Err(io("standard output".to_owned(), error))
+                }
+                _ => Ok(()),
+            };
         };
-    };
-    let named = || path.display().to_string();
-    let mut file = File::create(path).map_err(|error| io(named(), error))?;
-    write(&mut file).map_err(|error| io(named(), error))
+        let named = || path.display().to_string();
+        let mut file = match File::create_new(path) {
+            // A device is written to, not replaced.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && (self.force || !path.is_file()) => {
+                File::create(path)
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path)),
+            created => created,
+        }
+        .map_err(|error| io(named(), error))?;
+        write(&mut file).map_err(|error| io(named(), error))
+    }
 }
 
 fn io(what: String, source: std::io::Error) -> AppError {

@@ -25,6 +25,8 @@ pub struct Holding {
     pub removed: bool,
     /// Zone of its schedule, as it is stored.
     pub zone: Option<String>,
+    /// Its price sources, as they are stored: a list of names.
+    pub sources: Option<serde_json::Value>,
     /// Tokens held, base units.
     pub tokens: Amount,
     /// Digits of one whole token.
@@ -69,6 +71,7 @@ impl Snapshot {
     pub async fn holdings(&mut self, jobs: &[i64]) -> Result<Vec<Holding>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT j.id, j.archived_at IS NOT NULL AS "removed!", j.config #>> '{schedule,timezone}' AS zone,
+                      j.config #> '{price,sources}' AS sources,
                       j.token_balance::text AS "tokens!", j.token_decimals, j.cost_basis::numeric AS "cost_basis!",
                       s.last_price AS "last_price?"
                FROM jobs j LEFT JOIN job_slots s ON s.job_id = j.id WHERE j.id = ANY ($1) ORDER BY j.id"#,
@@ -82,6 +85,7 @@ impl Snapshot {
                     job: JobId(row.id),
                     removed: row.removed,
                     zone: row.zone,
+                    sources: row.sources,
                     tokens: amount("jobs.token_balance", &row.tokens)?,
                     decimals: unsigned("jobs.token_decimals", row.token_decimals.into())?,
                     cost_basis: usd("jobs.cost_basis", row.cost_basis)?,

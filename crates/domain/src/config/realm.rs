@@ -80,6 +80,15 @@ impl SourceName {
             Self::Dexscreener | Self::Onchain | Self::Twap => true,
         }
     }
+
+    /// Whether it asks the chain's nodes.
+    #[must_use]
+    pub const fn asks_nodes(self) -> bool {
+        match self {
+            Self::Onchain | Self::Twap => true,
+            Self::Generated | Self::Recorded | Self::Dexscreener => false,
+        }
+    }
 }
 
 fn real_prices(config: &JobConfig, found: &mut Validator) {

@@ -1,6 +1,7 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
 mod before;
+mod funds;
 mod listing;
 mod live;
 mod named;
@@ -242,7 +243,7 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
 }
 
 /// `ended`: the order that this one takes the place of.
-async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Result<Prepared, AppError> {
+async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result<Prepared, AppError> {
     let Some(mode) = request.mode else {
         return Err(
             message!["a new job needs ", Field::Mode, " accumulate, liquidity or order",].bad_input(),
@@ -284,12 +285,13 @@ async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Resu
         config: plan.config,
     };
     let placing = match &request.placed {
-        Some(placed) => Some(placing::checked(app, &new, placed, ended).await?),
+        Some(placed) => Some(placing::checked(app, &new, placed, ended.as_ref().map(|job| job.id)).await?),
         None => None,
     };
     if let Some(placing) = &placing {
-        placing::say(placing, &new, &mut plan.assumed);
+        placing::say(placing, &new, ended.as_ref(), &mut plan.assumed);
     }
+    plan.assumed.extend(funds::short(app, &new, quote_price).await);
     Ok(Prepared::Create {
         placing,
         costs: costs_of(app, &new).await.map(Box::new),
@@ -328,7 +330,7 @@ async fn created(
         realm: new.account.realm,
         mode,
         status: JobStatus::Running,
-        assumed: terms.into_iter().chain(assumed).collect(),
+        assumed: [terms].into_iter().chain(assumed).collect(),
         costs: None,
         policy: None,
     };

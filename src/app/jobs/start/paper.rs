@@ -58,6 +58,16 @@ pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork
 async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<String, AppError> {
     let request = plan.request;
     let chosen = plan.given.sets("price.sources");
+    let sources = &plan.config.price.sources;
+    if let Some(source) = sources.iter().find(|source| source.asks_nodes()) {
+        let node = app.settings.chain(chain).and_then(|found| found.with_rpc());
+        node.map_err(|error| {
+            message![format!(
+                "price.sources names {source}, which asks the chain's nodes: {error}"
+            )]
+            .bad_input()
+        })?;
+    }
     if let (Some(symbol), true) = (&request.symbol, chosen) {
         return Ok(symbol.clone());
     }

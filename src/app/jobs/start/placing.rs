@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// The order that a new one takes the place of: one that has ended.
-pub(super) fn replaceable(job: Job) -> Result<JobId, AppError> {
+pub(super) fn replaceable(job: Job) -> Result<Job, AppError> {
     if job.mode == JobMode::Order && job.status == JobStatus::Idle {
-        return Ok(job.id);
+        return Ok(job);
     }
     let way = match job.mode {
         JobMode::Order => "`config edit` changes that order, `remove` cancels it",
@@ -76,10 +76,9 @@ pub(super) async fn checked(
     })
 }
 
-/// What an order is, once it is placed; before, its owner has agreed to it.
-pub(super) fn terms(new: &NewJob) -> Option<Message> {
-    let is_order = new.mode == JobMode::Order;
-    is_order.then(|| format!("it {}", spends(&new.config)).into())
+/// What a job may spend or sells, once it is started; before, the owner of a live one has agreed to it.
+pub(super) fn terms(new: &NewJob) -> Message {
+    format!("it {}", spends(&new.config)).into()
 }
 
 /// Refuses to buy for an amount that nobody gave.
@@ -99,10 +98,23 @@ pub(super) fn has_amount(request: &StartRequest, mode: JobMode) -> Result<(), Ap
 }
 
 /// What its owner is to know of it before it is placed.
-pub(super) fn say(placing: &Placing, new: &NewJob, assumed: &mut Vec<Message>) {
+pub(super) fn say(placing: &Placing, new: &NewJob, ended: Option<&Job>, assumed: &mut Vec<Message>) {
     let (symbol, decimals) = (&new.token.symbol, new.token.decimals);
-    if let Some(job) = placing.replaces {
-        assumed.push(format!("takes the place of job {job}, whose {symbol} are yours again").into());
+    if let Some(job) = ended {
+        let held = job.position.token_balance;
+        let whose = match (held.is_zero(), placing.tokens) {
+            (true, _) => "which holds nothing".to_owned(),
+            (false, sold) => format!(
+                "which holds {} {symbol} that cost {} USD: they are yours again{}",
+                Whole::new(held, decimals),
+                job.position.cost_basis,
+                sold.map_or(
+                    "",
+                    |_| ", and what this order sells of them has the cost given here"
+                ),
+            ),
+        };
+        assumed.push(format!("takes the place of job {}, {whose}", job.id).into());
     }
     if let Some((tokens, cost)) = placing.tokens {
         let tokens = Whole::new(tokens, decimals);

@@ -7,7 +7,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::{app::AppError, cli::out::Out};
+use crate::{
+    app::AppError,
+    cli::out::{Out, exists},
+};
 
 /// Text is written in pieces of this size.
 const PIECE: usize = 64 * 1024;
@@ -116,13 +119,6 @@ impl Sink {
             Self::Device { mut written, path } => written.flush().map_err(|error| unwritable(&path, &error)),
         }
     }
-}
-
-fn exists(path: &Path) -> AppError {
-    AppError::Refused(format!(
-        "--out {}: it exists already; choose another name, or give --force to replace it",
-        path.display()
-    ))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> AppError {
