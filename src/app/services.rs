@@ -6,6 +6,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use apalis_pg_groups::QueueConfig;
+use futures::future::OptionFuture;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
@@ -219,8 +220,11 @@ fn watching(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()> {
         app.settings.fingerprint.clone(),
         stop.clone(),
     );
+    // A scheduler has no keys, and no policy.
+    let signs = role != Role::Scheduler;
+    let usage = signs.then(|| policy::export(app.live().policy().clone(), stop.clone()));
     tokio::spawn(async move {
-        tokio::join!(others, file);
+        tokio::join!(others, file, OptionFuture::from(usage));
     })
 }
 

@@ -85,6 +85,8 @@ table! {
     RPC_COMPUTE_UNITS = "lgi_mm_rpc_compute_units_total" Counter "" ["chain"] Process "Compute units of the requests to nodes, as Alchemy counts them";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Duration of one request to a node";
     POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that this worker's policy refused, by reason: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
+    POLICY_USED = "lgi_mm_policy_used_usd" Gauge "usd" ["chain", "wallet", "period"] Process "What a wallet has spent on buys in the last 60 minutes (hour) and on this UTC day (day), as this worker's journal of signatures counts it";
+    POLICY_LIMIT = "lgi_mm_policy_limit_usd" Gauge "usd" ["chain", "wallet", "period"] Process "What this worker's policy lets a wallet spend on buys in 60 minutes (hour) and in a UTC day (day)";
     NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Requests to one node, by host and outcome: answered, failed, nonsense (an impossible answer)";
     NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Number of blocks that a node is behind the best node of its chain";
     NODE_QUORUM = "lgi_mm_node_quorum" Gauge "" ["chain"] Process "Nodes of different hosts that must agree on what concerns money";

@@ -190,6 +190,15 @@ async fn tokens_that_an_ended_order_holds_are_named_with_what_they_had_cost() {
     terminal.ok(&order(&["buy", TOKEN, "--amount", "25", "--limit", "1.2"]));
     terminal.ok(&["tick", TOKEN]);
     all_final(&terminal).await;
+    let adopted = terminal.run(&["adopt", TOKEN, "1", "--cost", "1"]);
+    assert!(
+        adopted.code == 4
+            && adopted
+                .stderr
+                .contains("a start would place it again; run `lgi-mm remove 1`"),
+        "{}",
+        adopted.story()
+    );
     let sale = order(&["sell", TOKEN, "--tokens", "all", "--cost", "3", "--limit", "9"]);
     said(
         &terminal,

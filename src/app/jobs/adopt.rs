@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Timestamp, accounting,
         ids::JobId,
-        job::{Account, JobStatus, Realm, Token},
+        job::{Account, JobMode, JobStatus, Realm, Token},
         units::{Amount, Price, Rounding, Usd},
     },
     store::{
@@ -145,7 +145,17 @@ async fn check(app: &App, request: &AdoptRequest) -> Result<Checked, AppError> {
     // A repeated request finds its tokens in the position already; the ledger says so.
     let repeated = adoption::was_given(&app.pool, job.id, key.as_deref()).await?;
     if job.status == JobStatus::Idle && repeated.is_none() {
-        return Err(about(&job, CommandError::NoCycle));
+        return Err(match job.mode {
+            // Its start would trade again.
+            JobMode::Order => message![
+                format!("{}: this order has ended, and a start would place it again; run ", JobName::from(&job)),
+                Advice::Remove(job.id),
+                ", then start a job that keeps tokens, mode accumulate, and adopt into it; an order to sell names \
+                 its tokens itself"
+            ]
+            .refused(),
+            _ => about(&job, CommandError::NoCycle),
+        });
     }
     let asked = match &request.tokens {
         Tokens::All => None,

@@ -9,12 +9,14 @@ mod job;
 pub(in crate::app) mod need;
 mod show;
 mod stop;
+mod usage;
 
 pub use allow::{AllowRequest, Allowed, Limits, Proposal, Subject, propose, write};
 pub use job::{JobPolicy, Missing, announce, check, missing};
 pub use need::name_contracts;
 pub use show::{KeyView, PolicyView, show};
 pub use stop::{PolicyKey, Stopped, set_stop};
+pub use usage::export;
 
 pub use crate::chain::policy::{Entry as PolicyEntry, Quote as PolicyQuote};
 pub use crate::domain::router::ExtraRouter as PolicyRouter;

@@ -19,6 +19,7 @@ mod refusal;
 mod signer;
 mod swap02;
 mod universal;
+mod usage;
 mod v2_fork;
 
 pub use book::{MACHINE_POLICY, Place, PolicyBook};

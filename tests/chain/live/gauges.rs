@@ -60,6 +60,22 @@ async fn a_live_wallets_coins_are_exported() {
         page.contains("lgi_mm_rpc_disagreements_total{chain=\"local\"} 0\n"),
         "{page}"
     );
+    // The policy of the worlds of tests allows ten million; a buy for ten dollars is signed for what it may cost at most.
+    for period in ["hour", "day"] {
+        let of = |name: &str| {
+            let line = page
+                .lines()
+                .find(|line| line.starts_with(name) && line.contains(&format!("period=\"{period}\"")));
+            let value = line
+                .unwrap_or_else(|| panic!("{name} {period}: {page}"))
+                .rsplit(' ')
+                .next();
+            value.expect("a value").parse::<f64>().expect("a number")
+        };
+        let (used, limit) = (of("lgi_mm_policy_used_usd{"), of("lgi_mm_policy_limit_usd{"));
+        assert!((9.0..12.0).contains(&used), "{used}");
+        assert!((limit - 10_000_000.0).abs() < 1.0, "{limit}");
+    }
     for outcome in ["failed", "nonsense"] {
         let from_zero = |line: &str| {
             line.starts_with("lgi_mm_node_requests_total{")

@@ -16,9 +16,10 @@ use crate::dashboards::{dashboards, promql, sql};
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// What a quiet run on paper has nothing to say about: nothing fails, no node is asked, nothing is pruned.
-const SILENT: [&str; 6] = [
+const SILENT: [&str; 7] = [
     "lgi_mm_rpc_",
     "lgi_mm_node_",
+    "lgi_mm_policy_",
     "lgi_mm_pruned_rows_total",
     "lgi_mm_trade_failures_total[$__rate_interval]",
     "ALERTS{",
