@@ -8,4 +8,5 @@ mod processes;
 mod refusals;
 mod schedulers;
 mod settings_file;
+mod upgrade;
 mod zone_rules;
