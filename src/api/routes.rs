@@ -30,6 +30,7 @@ const BODY_MAX: usize = 64 * 1024;
     tags(
         (name = "jobs", description = "Jobs, orders and their configuration"),
         (name = "history", description = "Trades, events and what was earned"),
+        (name = "installation", description = "Processes, wallets and checks"),
         (name = "paper", description = "The paper wallet"),
         (name = "api", description = "The API itself")
     )
@@ -57,6 +58,12 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(read::jobs::jobs, write::start::start))
         .routes(routes!(read::jobs::job, write::jobs::remove))
         .routes(routes!(read::jobs::config, write::config::edit))
+        .routes(routes!(write::config::check))
+        .routes(routes!(read::installation::doctor))
+        .routes(routes!(read::installation::health))
+        .routes(routes!(read::installation::wallets))
+        .routes(routes!(read::installation::signers))
+        .routes(routes!(read::installation::policy))
         .routes(routes!(write::jobs::pause))
         .routes(routes!(write::jobs::resume))
         .routes(routes!(write::jobs::tick))

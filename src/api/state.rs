@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
+use super::{checks::Checks, document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
 use crate::app::App;
 
 /// The API of one process.
@@ -16,6 +16,8 @@ pub(super) struct Api {
     pub(super) behind_proxy: bool,
     pub(super) events: Events,
     pub(super) lockout: Lockout,
+    /// The last checks of the installation.
+    pub(super) checks: Checks,
     /// Who may do what.
     pub(super) roles: Roles,
     /// The OpenAPI document, as JSON.

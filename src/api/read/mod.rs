@@ -2,6 +2,7 @@
 
 pub(super) mod events;
 pub(super) mod history;
+pub(super) mod installation;
 pub(super) mod jobs;
 pub(super) mod overview;
 pub(super) mod page;
