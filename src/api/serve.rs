@@ -9,7 +9,7 @@ use super::{
     checks::Checks, cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api,
 };
 use crate::{
-    app::{App, AppError},
+    app::{App, AppError, backtest::runs::Runs},
     config::ApiSettings,
 };
 
@@ -37,6 +37,7 @@ pub async fn serve(
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),
         checks: Checks::default(),
+        runs: Runs::default(),
         roles,
         document,
     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{checks::Checks, document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
-use crate::app::App;
+use crate::app::{App, backtest::runs::Runs};
 
 /// The API of one process.
 pub(super) struct Api {
@@ -18,6 +18,8 @@ pub(super) struct Api {
     pub(super) lockout: Lockout,
     /// The last checks of the installation.
     pub(super) checks: Checks,
+    /// Backtests of this server.
+    pub(super) runs: Runs,
     /// Who may do what.
     pub(super) roles: Roles,
     /// The OpenAPI document, as JSON.

@@ -18,7 +18,17 @@ export type Check = Schemas["doctor.Check"];
 export type Health = Schemas["HealthView"];
 export type Wallet = Schemas["wallet-list.Wallet"];
 export type Signer = Schemas["SignerView"];
-export type Policy = Schemas["policy-show"];
+export type Policy = Schemas["PolicyAnswer"];
+export type Found = Schemas["Found"];
+export type Costs = Schemas["init.Costs"];
+export type WouldStart = Schemas["WouldStart"];
+export type Started = Schemas["start"];
+export type Run = Schemas["RunView"];
+export type Summary = Schemas["backtest.Summary"];
+export type Swept = Schemas["backtest.Swept"];
+export type Token = Schemas["token-list.TokenLine"];
+export type NewToken = Schemas["token-new"];
+export type Receiver = Schemas["notify-list.ReceiverView"];
 
 /** An answer that is no success, in the API's words. */
 export class Problem extends Error {

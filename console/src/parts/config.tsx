@@ -109,8 +109,8 @@ function Key({ line, value, changed, error, set }: Field) {
         {line.about}
         {usual && (
           <>
-            {" "}
-            Default <code>{usual}</code>
+            {"; default "}
+            <code>{usual}</code>
           </>
         )}
       </p>

@@ -1,23 +1,13 @@
-import { get, type Policy, Problem, type Signer, type Wallet } from "../api/client";
+import { get, type Policy, type Signer, type Wallet } from "../api/client";
 import { Fact, Loading, Problems, Realm } from "../parts/common";
 import { amount, seconds, usd } from "../parts/format";
 import { useRead } from "../parts/hooks";
 
-/** The policy, or why there is none to show. */
-type Allowed = { policy: Policy } | { why: string };
-type Whole = { wallets: Wallet[]; signers: Signer[]; allowed: Allowed };
+type Whole = { wallets: Wallet[]; signers: Signer[]; allowed: Policy };
 
 async function read(): Promise<Whole> {
-  const allowed = get<Policy>("/wallets/policy").then(
-    (policy) => ({ policy }),
-    (error: unknown) => {
-      // No policy is an answer; a server that is away is not.
-      if (error instanceof Problem) return { why: error.message };
-      throw error;
-    },
-  );
-  const [wallets, signers] = await Promise.all([get<Wallet[]>("/wallets"), get<Signer[]>("/signers")]);
-  return { wallets, signers, allowed: await allowed };
+  const [wallets, signers, allowed] = await Promise.all([get<Wallet[]>("/wallets"), get<Signer[]>("/signers"), get<Policy>("/wallets/policy")]);
+  return { wallets, signers, allowed };
 }
 
 /** Balances are asked of the nodes: not after each event. */
@@ -56,18 +46,18 @@ function Shown({ whole: { wallets, signers, allowed } }: { whole: Whole }) {
       <p class="faint">
         Free is what no job owns, no open transaction needs and no job keeps for gas. How long it lasts is at what jobs spent recently.
       </p>
-      {"policy" in allowed ? (
+      {allowed.policy ? (
         <p class="faint">
           The policy is the file <code>{allowed.policy.file}</code> of this machine; it is changed there alone.
         </p>
       ) : (
-        <p class="faint lines">No live trade is signed by this machine: {allowed.why}</p>
+        <p class="faint lines">No live trade is signed by this machine: {allowed.problem}</p>
       )}
     </>
   );
 }
 
-function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[]; allowed: Allowed }) {
+function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[]; allowed: Policy }) {
   const own = signers.filter((signer) => signer.realm === wallet.realm && same(signer.wallet, wallet.address));
   const place = wallet.keystore ?? (wallet.realm === "live" ? "its key is not on this machine" : "simulated");
   return (
@@ -96,7 +86,7 @@ function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[];
                   {signer.halted && <span class="bad">; HALTED</span>}
                 </Fact>
               ))}
-            {wallet.realm === "live" && "policy" in allowed && <Limits policy={allowed.policy} wallet={wallet.address} chain={chain.chain} />}
+            {wallet.realm === "live" && allowed.policy && <Limits policy={allowed.policy} wallet={wallet.address} chain={chain.chain} />}
           </dl>
         </div>
       ))}
@@ -107,7 +97,7 @@ function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[];
 const same = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
 
 /** What the policy lets the wallet sign on a chain. */
-function Limits({ policy, wallet, chain }: { policy: Policy; wallet: string; chain: string }) {
+function Limits({ policy, wallet, chain }: { policy: NonNullable<Policy["policy"]>; wallet: string; chain: string }) {
   const key = policy.keys.find((key) => key.chain === chain && same(key.wallet, wallet));
   if (!key) {
     return (

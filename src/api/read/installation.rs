@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{ObjectBuilder, OneOfBuilder, Type},
+    },
+};
 
 use crate::{
-    api::{problem::Problem, state::Shared},
+    api::{problem::Problem, state::Shared, wording::described},
     app::{
+        ErrorKind,
         doctor::Check,
         fleet::{self, Running, SignerRow},
         policy::{self, PolicyView},
+        receivers::{self, ReceiverView},
+        tokens::{self, TokenLine},
         wallets::{self, ListedWallet},
     },
     domain::{Timestamp, ids::TradeId, job::Realm},
@@ -162,9 +171,44 @@ pub(in crate::api) async fn signers(State(api): State<Shared>) -> Result<Json<Ve
     Ok(Json(signers.into_iter().map(SignerView::from).collect()))
 }
 
+/// What the keys of this server's machine may sign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct PolicyAnswer {
+    /// Null: there is none that can be trusted, and nothing is signed with real money
+    #[schema(schema_with = policy_or_none)]
+    policy: Option<PolicyView>,
+    /// Why there is none
+    problem: Option<String>,
+}
+
+fn policy_or_none() -> RefOr<Schema> {
+    let none = ObjectBuilder::new().schema_type(Type::Null);
+    let policy = Ref::new("#/components/schemas/policy-show");
+    OneOfBuilder::new().item(policy).item(none).into()
+}
+
 /// What the policy on this server's machine lets its keys sign, and how much of it is used. No operation changes it.
 #[utoipa::path(get, path = "/api/v1/wallets/policy", tag = "installation", extensions(("x-role" = json!("viewer"))),
-    responses((status = 200, description = "The policy", body = ref("#/components/schemas/policy-show"))))]
-pub(in crate::api) async fn policy(State(api): State<Shared>) -> Result<Json<PolicyView>, Problem> {
-    Ok(Json(policy::show_of(&api.app)?))
+    responses((status = 200, description = "The policy", body = PolicyAnswer)))]
+pub(in crate::api) async fn policy(State(api): State<Shared>) -> Result<Json<PolicyAnswer>, Problem> {
+    let (policy, problem) = match policy::show_of(&api.app) {
+        Ok(policy) => (Some(policy), None),
+        Err(error) if error.kind() == ErrorKind::Refused => (None, Some(described(&error))),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Json(PolicyAnswer { policy, problem }))
+}
+
+/// Receivers of messages, those in the settings of this server first.
+#[utoipa::path(get, path = "/api/v1/receivers", tag = "installation", extensions(("x-role" = json!("viewer"))),
+    responses((status = 200, description = "Receivers", body = ref("#/components/schemas/notify-list"))))]
+pub(in crate::api) async fn receivers(State(api): State<Shared>) -> Result<Json<Vec<ReceiverView>>, Problem> {
+    Ok(Json(receivers::list(&api.app).await?))
+}
+
+/// Tokens, links and sessions, newest first; never their text.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "installation", extensions(("x-role" = json!("owner"))),
+    responses((status = 200, description = "Tokens", body = ref("#/components/schemas/token-list"))))]
+pub(in crate::api) async fn tokens(State(api): State<Shared>) -> Result<Json<Vec<TokenLine>>, Problem> {
+    Ok(Json(tokens::list(&api.app).await?))
 }

@@ -8,3 +8,4 @@ pub(super) mod overview;
 pub(super) mod page;
 pub(super) mod paper;
 pub(super) mod prices;
+pub(super) mod trial;

@@ -92,7 +92,7 @@ pub(in crate::api) async fn edit(
     params(("job" = String, Path), JobQuery), request_body = EditToCheck,
     extensions(("x-role" = json!("owner")), ("x-question" = json!(true))),
     responses((status = 200, description = "What it would change", body = ref("#/components/schemas/config-edit.Edited"))))]
-pub(in crate::api) async fn check(
+pub(in crate::api) async fn edit_check(
     State(api): State<Shared>,
     At(job): At<String>,
     Params(query): Params<JobQuery>,

@@ -152,6 +152,30 @@ impl Order {
         api: &Shared,
         work: impl Future<Output = Result<V, Failed>> + Send + 'static,
     ) -> Result<Response, Problem> {
+        let text = |view: &V| serde_json::to_string(view);
+        self.carried_out(api, work, text, None::<fn(&V) -> serde_json::Result<String>>)
+            .await
+    }
+
+    /// The same; a repetition is answered with what `kept` makes of the answer, and the database has no other.
+    pub(in crate::api) async fn once_as<V: Serialize + Send + 'static, K: Serialize>(
+        self,
+        api: &Shared,
+        work: impl Future<Output = Result<V, Failed>> + Send + 'static,
+        kept: impl Fn(&V) -> K + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let text = |view: &V| serde_json::to_string(view);
+        let kept = move |view: &V| serde_json::to_string(&kept(view));
+        self.carried_out(api, work, text, Some(kept)).await
+    }
+
+    async fn carried_out<V: Send + 'static>(
+        self,
+        api: &Shared,
+        work: impl Future<Output = Result<V, Failed>> + Send + 'static,
+        text: impl Fn(&V) -> serde_json::Result<String> + Send + 'static,
+        kept: Option<impl Fn(&V) -> serde_json::Result<String> + Send + 'static>,
+    ) -> Result<Response, Problem> {
         let given = self.given.to_string();
         let if_match = self.if_match.clone().unwrap_or_default();
         let request = [&self.method, &self.path, &if_match, &given].map(|part| part.as_bytes());
@@ -163,9 +187,11 @@ impl Order {
         let carried_out = tokio::spawn(async move {
             let error = match work.await {
                 Ok(view) => {
-                    let answer = serde_json::to_string(&view)
-                        .map_err(|error| AppError::Internal(error.to_string()))?;
-                    first.answered(&api.app, StatusCode::OK.as_u16(), &answer).await?;
+                    let broken = |error: serde_json::Error| AppError::Internal(error.to_string());
+                    let answer = text(&view).map_err(broken)?;
+                    let kept = kept.map_or_else(|| Ok(answer.clone()), |kept| kept(&view));
+                    let kept = kept.map_err(broken)?;
+                    first.answered(&api.app, StatusCode::OK.as_u16(), &kept).await?;
                     return Ok(answered(StatusCode::OK.as_u16(), answer, false));
                 }
                 Err(error) => error,
