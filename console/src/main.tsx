@@ -5,10 +5,16 @@ import { get, Problem, type Session, signIn, signOut } from "./api/client";
 import { close, type Link, onLink, open, tend } from "./api/live";
 import { full } from "./parts/format";
 import { useRoute } from "./parts/hooks";
+import { BacktestView } from "./views/backtest";
+import { EditView } from "./views/edit";
+import { HealthView } from "./views/health";
 import { JobView } from "./views/job";
+import { NewView } from "./views/new";
 import { OverviewView } from "./views/overview";
+import { SettingsView } from "./views/settings";
 import { SignIn } from "./views/signin";
 import { TradesView } from "./views/trades";
+import { WalletsView } from "./views/wallets";
 
 /** The ticket of a link. It is taken out of the address at once, so that no history keeps it. */
 function takeTicket(): string | null {
@@ -51,9 +57,16 @@ function Connection({ link }: { link: Link }) {
 }
 
 function View({ route, session }: { route: string; session: Session }) {
+  const edited = route.match(/^\/jobs\/(\d+)\/edit$/)?.[1];
+  if (edited) return <EditView job={Number(edited)} session={session} key={edited} />;
   const job = route.match(/^\/jobs\/(\d+)$/)?.[1];
   if (job) return <JobView job={Number(job)} session={session} key={job} />;
   if (route === "/trades") return <TradesView />;
+  if (route === "/wallets") return <WalletsView />;
+  if (route === "/health") return <HealthView />;
+  if (route === "/new") return <NewView session={session} />;
+  if (route === "/backtest") return <BacktestView session={session} />;
+  if (route === "/settings") return <SettingsView session={session} />;
   return <OverviewView />;
 }
 
@@ -61,6 +74,11 @@ function Nav({ route }: { route: string }) {
   const items: [string, string][] = [
     ["/", "Overview"],
     ["/trades", "Trades"],
+    ["/new", "New job"],
+    ["/backtest", "Backtest"],
+    ["/wallets", "Wallets"],
+    ["/health", "Health"],
+    ["/settings", "Settings"],
   ];
   return (
     <nav aria-label="Views">

@@ -26,7 +26,7 @@ struct File {
 const NOT_BUILT: &str = include_str!("not_built.html");
 
 /// The page runs its own scripts, and talks to this server alone.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The console below `/console/`.

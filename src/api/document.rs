@@ -9,12 +9,22 @@ use serde_json::{Map, Value, json};
 use crate::domain::role::Role;
 
 /// The schemas of docs/schema that answers refer to, by the command that prints them.
-const VIEWS: [(&str, &str); 14] = [
+const VIEWS: [(&str, &str); 23] = [
     ("adopt", include_str!("../../docs/schema/adopt.json")),
+    ("backtest", include_str!("../../docs/schema/backtest.json")),
     ("config-edit", include_str!("../../docs/schema/config-edit.json")),
     ("config-keys", include_str!("../../docs/schema/config-keys.json")),
     ("config-show", include_str!("../../docs/schema/config-show.json")),
+    ("doctor", include_str!("../../docs/schema/doctor.json")),
+    ("init", include_str!("../../docs/schema/init.json")),
     ("list", include_str!("../../docs/schema/list.json")),
+    ("notify-list", include_str!("../../docs/schema/notify-list.json")),
+    ("token-list", include_str!("../../docs/schema/token-list.json")),
+    ("token-new", include_str!("../../docs/schema/token-new.json")),
+    (
+        "token-revoke",
+        include_str!("../../docs/schema/token-revoke.json"),
+    ),
     ("logs", include_str!("../../docs/schema/logs.json")),
     (
         "paper-wallet",
@@ -22,11 +32,13 @@ const VIEWS: [(&str, &str); 14] = [
     ),
     ("pause", include_str!("../../docs/schema/pause.json")),
     ("pnl", include_str!("../../docs/schema/pnl.json")),
+    ("policy-show", include_str!("../../docs/schema/policy-show.json")),
     ("release", include_str!("../../docs/schema/release.json")),
     ("start", include_str!("../../docs/schema/start.json")),
     ("status", include_str!("../../docs/schema/status.json")),
     ("tick", include_str!("../../docs/schema/tick.json")),
     ("trades", include_str!("../../docs/schema/trades.json")),
+    ("wallet-list", include_str!("../../docs/schema/wallet-list.json")),
 ];
 
 /// The extension of an operation that says who may.
@@ -35,6 +47,9 @@ const ROLE: &str = "x-role";
 const NOBODY: &str = "none";
 /// The path whose operations begin and end a session; a second one changes nothing, so they need no key.
 const SESSION: &str = "/api/v1/session";
+
+/// The extension of an operation that changes nothing although it has a body: it needs no key.
+const QUESTION: &str = "x-question";
 
 /// Who may do what: the least role of each operation, as the document says it.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +143,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         "description": "Why it was not done",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
-    if method != "get" && path != SESSION {
+    if method != "get" && path != SESSION && operation[QUESTION].as_bool() != Some(true) {
         let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
         match operation["parameters"].as_array_mut() {
             Some(parameters) => parameters.push(key),

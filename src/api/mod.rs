@@ -4,6 +4,8 @@
 //! installation. What each role may is in the OpenAPI document, and the
 //! gate reads it there. The policy at the key is out of reach: no operation changes it.
 
+mod body;
+mod checks;
 mod console;
 mod cookie;
 mod document;

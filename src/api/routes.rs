@@ -2,9 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, http::header, middleware, response::IntoResponse};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::header,
+    middleware,
+    response::IntoResponse,
+};
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use super::{
     console,
@@ -18,6 +27,8 @@ use super::{
 
 /// Largest body of a request, bytes.
 const BODY_MAX: usize = 64 * 1024;
+/// Largest body of a backtest, which may have its prices with it, bytes.
+const PRICES_MAX: usize = 8 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,6 +41,8 @@ const BODY_MAX: usize = 64 * 1024;
     tags(
         (name = "jobs", description = "Jobs, orders and their configuration"),
         (name = "history", description = "Trades, events and what was earned"),
+        (name = "installation", description = "Processes, wallets and checks"),
+        (name = "backtests", description = "Backtests and sweeps"),
         (name = "paper", description = "The paper wallet"),
         (name = "api", description = "The API itself")
     )
@@ -57,6 +70,22 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(read::jobs::jobs, write::start::start))
         .routes(routes!(read::jobs::job, write::jobs::remove))
         .routes(routes!(read::jobs::config, write::config::edit))
+        .routes(routes!(write::config::edit_check))
+        .routes(routes!(read::installation::doctor))
+        .routes(routes!(read::installation::health))
+        .routes(routes!(read::installation::wallets))
+        .routes(routes!(read::installation::signers))
+        .routes(routes!(read::installation::policy))
+        .routes(routes!(read::installation::receivers))
+        .routes(routes!(read::installation::tokens, write::tokens::create))
+        .routes(routes!(write::tokens::revoke))
+        .routes(routes!(write::trial::look))
+        .routes(routes!(write::trial::start_check))
+        .routes(
+            routes!(read::trial::backtests, write::trial::backtest).layer(DefaultBodyLimit::max(PRICES_MAX)),
+        )
+        .routes(routes!(read::trial::backtest_run))
+        .routes(routes!(read::trial::backtest_report))
         .routes(routes!(write::jobs::pause))
         .routes(routes!(write::jobs::resume))
         .routes(routes!(write::jobs::tick))
@@ -91,7 +120,7 @@ pub(super) fn router(api: impl FnOnce(String, Roles) -> Api) -> (Router, Shared)
     let router = router
         .fallback(|| std::future::ready(Problem::nowhere()))
         .method_not_allowed_fallback(|| std::future::ready(Problem::method()))
-        .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), gate::pass))
         .merge(console::router(api.clone()))
         .with_state(api.clone());

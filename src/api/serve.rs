@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
+use super::{
+    checks::Checks, cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api,
+};
 use crate::{
-    app::{App, AppError},
+    app::{App, AppError, backtest::runs::Runs},
     config::ApiSettings,
 };
 
@@ -34,6 +36,8 @@ pub async fn serve(
         behind_proxy: settings.behind_proxy,
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),
+        checks: Checks::default(),
+        runs: Runs::default(),
         roles,
         document,
     });

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
-use crate::app::App;
+use super::{checks::Checks, document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
+use crate::app::{App, backtest::runs::Runs};
 
 /// The API of one process.
 pub(super) struct Api {
@@ -16,6 +16,10 @@ pub(super) struct Api {
     pub(super) behind_proxy: bool,
     pub(super) events: Events,
     pub(super) lockout: Lockout,
+    /// The last checks of the installation.
+    pub(super) checks: Checks,
+    /// Backtests of this server.
+    pub(super) runs: Runs,
     /// Who may do what.
     pub(super) roles: Roles,
     /// The OpenAPI document, as JSON.

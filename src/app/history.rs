@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy_primitives::Address;
-use chrono::{TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -347,6 +347,17 @@ pub(super) fn failed(error: HistoryError) -> AppError {
 }
 
 impl History {
+    /// As a file of prices: what made it, a heading, and one row for each price.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text = format!("{}\ntime,price\n", self.made_by());
+        for row in &self.prices {
+            let time = row.time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            text.push_str(&format!("{time},{}\n", row.price));
+        }
+        text
+    }
+
     /// The line above the table of its file: without commas, and without a stranger's words.
     #[must_use]
     pub fn made_by(&self) -> String {

@@ -20,6 +20,7 @@ pub mod devnet;
 pub mod doctor;
 mod error;
 mod face;
+pub(crate) mod fleet;
 mod given;
 pub mod health;
 pub(crate) mod history;

@@ -99,7 +99,8 @@ fn inventory(result: &BacktestResult) -> String {
 }
 
 /// Content security policy: no external resources, and only our three scripts, by hash.
-fn policy() -> String {
+#[must_use]
+pub fn policy() -> String {
     let hashes: Vec<String> = [THEME, LIBRARY, CHARTS]
         .iter()
         .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script.as_bytes()))))

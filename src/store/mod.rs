@@ -32,7 +32,7 @@ pub use trade::{
     withdrawals,
 };
 pub(in crate::store) use trade::{liquidated, stopped};
-pub use view::{alive, census, changes, logs, moves, payouts, pnl, spending, views};
+pub use view::{alive, census, changes, glance, logs, moves, payouts, pnl, spending, views};
 
 use sqlx::PgPool;
 

@@ -67,10 +67,13 @@ fn each_operation_says_who_may_and_how_it_fails_and_each_write_has_a_key() {
             .into_iter()
             .flatten()
             .any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
-        assert_eq!(key, method != "get" && !session, "{place}");
+        // A question has a body and changes nothing.
+        let question = operation["x-question"] == true;
+        assert_eq!(key, method != "get" && !session && !question, "{place}");
+        let owners = ["get /api/v1/tokens"];
         assert_eq!(
             role == Some("viewer"),
-            method == "get" || place == "delete /api/v1/session",
+            method == "get" && !owners.contains(&place.as_str()) || place == "delete /api/v1/session",
             "{place}"
         );
     }

@@ -12,6 +12,23 @@ export type Session = Schemas["SessionView"];
 export type Changed = Schemas["pause.Changed"];
 export type Ticked = Schemas["tick"];
 export type Dead = Schemas["status.Dead"];
+export type Edited = Schemas["config-edit.Edited"];
+export type KeyLine = Schemas["config-keys.KeyLine"];
+export type Check = Schemas["doctor.Check"];
+export type Health = Schemas["HealthView"];
+export type Wallet = Schemas["wallet-list.Wallet"];
+export type Signer = Schemas["SignerView"];
+export type Policy = Schemas["PolicyAnswer"];
+export type Found = Schemas["Found"];
+export type Costs = Schemas["init.Costs"];
+export type WouldStart = Schemas["WouldStart"];
+export type Started = Schemas["start"];
+export type Run = Schemas["RunView"];
+export type Summary = Schemas["backtest.Summary"];
+export type Swept = Schemas["backtest.Swept"];
+export type Token = Schemas["token-list.TokenLine"];
+export type NewToken = Schemas["token-new"];
+export type Receiver = Schemas["notify-list.ReceiverView"];
 
 /** An answer that is no success, in the API's words. */
 export class Problem extends Error {
@@ -64,16 +81,37 @@ export async function page<T>(path: string): Promise<{ rows: T[]; next: string |
   return { rows: (await response.json()) as T[], next: link?.[1] ?? null };
 }
 
+/** What is there, and its version. */
+export async function tagged<T>(path: string): Promise<{ data: T; etag: string }> {
+  const response = await send("GET", path, {});
+  return { data: (await response.json()) as T, etag: response.headers.get("etag") ?? "*" };
+}
+
+/** A question with a body: it changes nothing. */
+export async function question<T>(path: string, body: object): Promise<T> {
+  const headers = { "Content-Type": "application/json", "X-Lgi-Mm-Console": "1" };
+  return (await (await send("POST", path, { headers, body: JSON.stringify(body) })).json()) as T;
+}
+
+/** What a write is, besides where it goes and what it says. */
+export type Manner = { key?: string; method?: "POST" | "PATCH" | "DELETE"; etag?: string };
+
 /** A write. One key for each intention: if the answer is lost, the same key carries it out once. */
-export async function write<T>(path: string, body: object, key: string = crypto.randomUUID()): Promise<T> {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key, "X-Lgi-Mm-Console": "1" };
+export async function write<T>(path: string, body: object, manner: Manner = {}): Promise<T> {
+  const { key = crypto.randomUUID(), method = "POST", etag } = manner;
+  const headers: Record<string, string> = {
+    "Content-Type": "application/json",
+    "Idempotency-Key": key,
+    "X-Lgi-Mm-Console": "1",
+  };
+  if (etag) headers["If-Match"] = etag;
   const init = { headers, body: JSON.stringify(body) };
   try {
-    return (await (await send("POST", path, init)).json()) as T;
+    return (await (await send(method, path, init)).json()) as T;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     await new Promise((done) => setTimeout(done, 1_000));
-    return (await (await send("POST", path, init)).json()) as T;
+    return (await (await send(method, path, init)).json()) as T;
   }
 }
 

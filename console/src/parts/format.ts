@@ -98,18 +98,23 @@ export function full(time: Text, zone = "UTC"): string {
 export function distance(time: Text, now: string | number): string {
   if (!time) return "-";
   const apart = Math.trunc((new Date(time).getTime() - new Date(now).getTime()) / 1_000);
-  const seconds = Math.abs(apart);
+  if (apart === 0) return "now";
+  return apart > 0 ? `in ${seconds(apart)}` : `${seconds(-apart)} ago`;
+}
+
+/** `3 h 52 m` */
+export function seconds(length: number): string {
+  const whole = Math.trunc(length);
   const units: [number, string][] = [
-    [Math.trunc(seconds / 86_400), "d"],
-    [Math.trunc(seconds / 3_600) % 24, "h"],
-    [Math.trunc(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
+    [Math.trunc(whole / 86_400), "d"],
+    [Math.trunc(whole / 3_600) % 24, "h"],
+    [Math.trunc(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
   ];
   const first = units.findIndex(([count]) => count > 0);
-  if (first < 0) return "now";
+  if (first < 0) return "0 s";
   const shown = units.slice(first, first + 2).filter(([count]) => count > 0);
-  const length = shown.map(([count, unit]) => `${count} ${unit}`).join(" ");
-  return apart >= 0 ? `in ${length}` : `${length} ago`;
+  return shown.map(([count, unit]) => `${count} ${unit}`).join(" ");
 }
 
 /** `09:00:00 EST (in 3 h)` */

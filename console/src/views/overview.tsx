@@ -49,7 +49,7 @@ function Glance({ overview }: { overview: Overview }) {
         <section class="card total" aria-label="Whether it works">
           <h2>Now</h2>
           <State dead={dead !== null} needing={needing} />
-          <p class="faint">{counts.join(", ") || "no jobs: `lgi-mm start TOKEN` starts one"}</p>
+          <p class="faint">{counts.join(", ") || <a href="#/new">Start a job</a>}</p>
         </section>
       </div>
       {attention.length > 0 && (

@@ -2,8 +2,10 @@
 
 pub(super) mod events;
 pub(super) mod history;
+pub(super) mod installation;
 pub(super) mod jobs;
 pub(super) mod overview;
 pub(super) mod page;
 pub(super) mod paper;
 pub(super) mod prices;
+pub(super) mod trial;

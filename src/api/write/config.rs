@@ -1,6 +1,7 @@
 //! The edit of a job's configuration.
 
 use axum::{
+    Json,
     extract::State,
     http::{StatusCode, header},
     response::Response,
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use super::once::{Failed, Order, Write};
 use crate::{
     api::{
+        body::Question,
         extract::{At, JobQuery, Params},
         problem::Problem,
         state::Shared,
@@ -35,6 +37,14 @@ pub(in crate::api) struct Edit {
     set: Vec<String>,
     /// What the answer before said, for a live job
     confirm: Option<String>,
+}
+
+/// An edit that is not made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct EditToCheck {
+    /// KEY=VALUE, such as accumulate.dca_amount_usd=25
+    set: Vec<String>,
 }
 
 /// Changes keys from the next slot on, if nobody has edited the job since the version in If-Match.
@@ -75,6 +85,33 @@ pub(in crate::api) async fn edit(
         }
     };
     order.once(&api, work).await
+}
+
+/// What an edit would change, or why it cannot be made. It changes nothing.
+#[utoipa::path(post, path = "/api/v1/jobs/{job}/config/check", tag = "jobs",
+    params(("job" = String, Path), JobQuery), request_body = EditToCheck,
+    extensions(("x-role" = json!("owner")), ("x-question" = json!(true))),
+    responses((status = 200, description = "What it would change", body = ref("#/components/schemas/config-edit.Edited"))))]
+pub(in crate::api) async fn edit_check(
+    State(api): State<Shared>,
+    At(job): At<String>,
+    Params(query): Params<JobQuery>,
+    Question(body): Question<EditToCheck>,
+) -> Result<Json<Edited>, Problem> {
+    let given = JobLayers::of_job()
+        .assignments(&body.set, "`set`")
+        .map_err(AppError::from)?;
+    let request = EditRequest {
+        jobs: Jobs::Named(vec![query.target(job)]),
+        given,
+        version: None,
+    };
+    let proposal = config::propose(&api.app, &request).await?;
+    proposal.shown().pop().map(Json).ok_or_else(|| nobody().into())
+}
+
+fn nobody() -> AppError {
+    AppError::Internal("a job was named and not answered".to_owned())
 }
 
 /// The version in If-Match; `None`: any.
@@ -147,9 +184,7 @@ async fn edited(
     let proposal = config::propose(app, request).await?;
     confirm_edit(&proposal, order, confirm)?;
     let mut edited = config::edit(app, proposal, &order.actor()).await?;
-    Ok(edited
-        .pop()
-        .ok_or_else(|| AppError::Internal("a job was named and not answered".to_owned()))?)
+    Ok(edited.pop().ok_or_else(nobody)?)
 }
 
 /// What a live job may spend, and when, is confirmed.

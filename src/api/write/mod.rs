@@ -7,3 +7,5 @@ pub(super) mod paper;
 pub(super) mod positions;
 pub(super) mod several;
 pub(super) mod start;
+pub(super) mod tokens;
+pub(super) mod trial;

@@ -1,9 +1,6 @@
 //! A write: its body and its key, carried out once.
 
-use std::time::Duration;
-
 use axum::{
-    body::Bytes,
     extract::{FromRequest, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -13,16 +10,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{problem::Problem, state::Shared},
+    api::{body, problem::Problem, state::Shared},
     app::{
         Actor, AppError,
         repeats::{self, Turn},
         tokens::Bearer,
     },
 };
-
-/// Longest time for a whole body.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a write is about. `T`: its body; an empty one is `{}`.
 pub(in crate::api) struct Write<T> {
@@ -68,38 +62,15 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Write<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+        let (parts, bytes) = request.into_parts();
         let key = key(&parts)?;
         let bearer = parts.extensions.get::<Bearer>().cloned();
         // The gate lets nobody through without one.
         let bearer = bearer.ok_or_else(|| AppError::Internal("a request without a token".to_owned()))?;
-        let json = has_json(&parts);
         let (method, path) = (parts.method.to_string(), parts.uri.to_string());
         let if_match = text(&parts, header::IF_MATCH.as_str());
-        let reading = Bytes::from_request(Request::from_parts(parts, body), api);
-        let bytes = tokio::time::timeout(BODY_PATIENCE, reading).await;
-        let slow = |_| Problem::malformed(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-        let bytes = bytes
-            .map_err(slow)?
-            .map_err(|error| Problem::malformed(error.status(), &error.body_text()))?;
-        if !bytes.is_empty() && !json {
-            let detail = "the body must be JSON: Content-Type: application/json";
-            return Err(Problem::malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-        }
-        let wrong = |error: serde_json::Error| {
-            Problem::malformed(
-                StatusCode::BAD_REQUEST,
-                &format!("the body cannot be read: {error}"),
-            )
-        };
-        let given: Value = match bytes.is_empty() {
-            true => serde_json::json!({}),
-            false => serde_json::from_slice(&bytes).map_err(wrong)?,
-        };
-        let body = serde_path_to_error::deserialize(given.clone()).map_err(|error| {
-            let detail = format!("the body cannot be used: {}: {}", error.path(), error.inner());
-            Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, &detail)
-        })?;
+        let given = body::read(&parts, Request::from_parts(parts.clone(), bytes), api).await?;
+        let body = body::typed(&given)?;
         Ok(Self {
             body,
             order: Order {
@@ -117,12 +88,6 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Write<T> {
 fn text(parts: &Parts, name: &str) -> Option<String> {
     let value = parts.headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
-}
-
-fn has_json(parts: &Parts) -> bool {
-    let kind = text(parts, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
 }
 
 fn key(parts: &Parts) -> Result<String, Problem> {
@@ -187,6 +152,30 @@ impl Order {
         api: &Shared,
         work: impl Future<Output = Result<V, Failed>> + Send + 'static,
     ) -> Result<Response, Problem> {
+        let text = |view: &V| serde_json::to_string(view);
+        self.carried_out(api, work, text, None::<fn(&V) -> serde_json::Result<String>>)
+            .await
+    }
+
+    /// The same; a repetition is answered with what `kept` makes of the answer, and the database has no other.
+    pub(in crate::api) async fn once_as<V: Serialize + Send + 'static, K: Serialize>(
+        self,
+        api: &Shared,
+        work: impl Future<Output = Result<V, Failed>> + Send + 'static,
+        kept: impl Fn(&V) -> K + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let text = |view: &V| serde_json::to_string(view);
+        let kept = move |view: &V| serde_json::to_string(&kept(view));
+        self.carried_out(api, work, text, Some(kept)).await
+    }
+
+    async fn carried_out<V: Send + 'static>(
+        self,
+        api: &Shared,
+        work: impl Future<Output = Result<V, Failed>> + Send + 'static,
+        text: impl Fn(&V) -> serde_json::Result<String> + Send + 'static,
+        kept: Option<impl Fn(&V) -> serde_json::Result<String> + Send + 'static>,
+    ) -> Result<Response, Problem> {
         let given = self.given.to_string();
         let if_match = self.if_match.clone().unwrap_or_default();
         let request = [&self.method, &self.path, &if_match, &given].map(|part| part.as_bytes());
@@ -198,9 +187,11 @@ impl Order {
         let carried_out = tokio::spawn(async move {
             let error = match work.await {
                 Ok(view) => {
-                    let answer = serde_json::to_string(&view)
-                        .map_err(|error| AppError::Internal(error.to_string()))?;
-                    first.answered(&api.app, StatusCode::OK.as_u16(), &answer).await?;
+                    let broken = |error: serde_json::Error| AppError::Internal(error.to_string());
+                    let answer = text(&view).map_err(broken)?;
+                    let kept = kept.map_or_else(|| Ok(answer.clone()), |kept| kept(&view));
+                    let kept = kept.map_err(broken)?;
+                    first.answered(&api.app, StatusCode::OK.as_u16(), &kept).await?;
                     return Ok(answered(StatusCode::OK.as_u16(), answer, false));
                 }
                 Err(error) => error,

@@ -119,7 +119,7 @@ fn layers(set: &[String]) -> Result<JobLayers, AppError> {
 }
 
 impl Start {
-    fn request(self) -> Result<StartRequest, AppError> {
+    pub(super) fn request(self) -> Result<StartRequest, AppError> {
         let request = StartRequest {
             token: address(&self.token)?,
             realm: realm(self.live),

@@ -1,6 +1,7 @@
 //! Runs a job's rules over a file of prices. No database, no network.
 
 mod request;
+pub mod runs;
 mod sweep;
 
 use crate::{

@@ -29,6 +29,8 @@ pub struct SweepRequest {
     pub walk_forward: Option<u16>,
     /// What to keep of the best configuration's run; none: it is not run again.
     pub best: Option<Detail>,
+    /// Configurations that run at the same time; none: one on each core.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// One configuration and its figures.
@@ -120,6 +122,7 @@ pub fn sweep(
         sort_by,
         walk_forward,
         best,
+        threads,
     } = sweep;
     let series = request.open()?.load().map_err(unreadable)?;
     let rows = series.rows.as_slice();
@@ -134,7 +137,9 @@ pub fn sweep(
         setups,
         grid,
         by: sort_by,
-        threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        threads: threads
+            .or_else(|| thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN),
         done: &|| progress(total),
     };
     let ranked = tries.over(rows);

@@ -39,6 +39,16 @@ pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     Ok(checks)
 }
 
+/// Checks the installation of this process, through the database that it has open.
+///
+/// # Errors
+/// [`AppError`] if the database fails during the checks.
+pub async fn doctor_of(app: &App) -> Result<Vec<Check>, AppError> {
+    let mut checks = examine(&app.settings, app).await?;
+    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+    Ok(checks)
+}
+
 async fn all(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
         // A table that is missing fails the checks that read it.

@@ -14,4 +14,4 @@ mod wallet_code;
 mod zones;
 
 pub use check::{Check, CheckStatus};
-pub use examine::doctor;
+pub use examine::{doctor, doctor_of};

@@ -58,20 +58,7 @@ pub async fn look(
     progress: impl Fn(Timestamp),
 ) -> Result<Looked, AppError> {
     let has_node = settings.live_chains().iter().any(|spec| spec.name == chain);
-    if !has_node {
-        chains::find(chain).map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())?;
-    }
-    let mut found = Found {
-        token,
-        chain: chain.to_owned(),
-        symbol: None,
-        name: None,
-        decimals: USUAL_DECIMALS,
-        price_usd: None,
-        pools: Vec::new(),
-        remarks: Vec::new(),
-        history: None,
-    };
+    let mut found = begun(token, chain, has_node)?;
     listed(settings, &mut found).await;
     past(settings, &mut found, progress).await;
     let node = if has_node {
@@ -87,6 +74,75 @@ pub async fn look(
         settings: settings.clone(),
         node,
     })
+}
+
+/// Looks a token up without its history, through the database and nodes that this process has open.
+///
+/// # Errors
+/// As [`look`].
+pub async fn found(app: &App, token: Address, chain: &str) -> Result<Found, AppError> {
+    let has_node = app.live().chains().contains_key(chain);
+    let mut found = begun(token, chain, has_node)?;
+    listed(&app.settings, &mut found).await;
+    if has_node {
+        contract(app, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// What a buy of this size costs, and a sale right after it.
+///
+/// # Errors
+/// [`AppError`] if the amount is out of range.
+pub async fn costs(app: &App, found: &Found, amount: Usd) -> Result<Costs, AppError> {
+    let node = app.live().chains().contains_key(&found.chain).then_some(app);
+    costs_of(&app.settings, node, found, amount).await
+}
+
+/// Nothing is known of it yet.
+fn begun(token: Address, chain: &str, has_node: bool) -> Result<Found, AppError> {
+    if !has_node {
+        chains::find(chain).map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())?;
+    }
+    Ok(Found {
+        token,
+        chain: chain.to_owned(),
+        symbol: None,
+        name: None,
+        decimals: USUAL_DECIMALS,
+        price_usd: None,
+        pools: Vec::new(),
+        remarks: Vec::new(),
+        history: None,
+    })
+}
+
+async fn costs_of(
+    settings: &Settings,
+    node: Option<&App>,
+    found: &Found,
+    amount: Usd,
+) -> Result<Costs, AppError> {
+    let quoted = match node {
+        Some(app) => {
+            let of = CostsOf {
+                chain: &found.chain,
+                token: found.token,
+                quote: NATIVE,
+                quote_decimals: NATIVE_DECIMALS,
+                pool: None,
+            };
+            costs::quoted(app, &of, amount).await
+        }
+        None => Err("no node of the chain is configured".to_owned()),
+    };
+    match quoted {
+        Ok(costs) => Ok(costs),
+        Err(why) => {
+            let depth = found.pools.first().map(|pool| pool.depth_usd);
+            costs::estimated(settings, depth, amount, why)
+        }
+    }
 }
 
 /// Name, decimals and pools as the price site has them.
@@ -166,26 +222,7 @@ impl Looked {
     /// # Errors
     /// [`AppError`] if the amount is out of range.
     pub async fn costs(&self, amount: Usd) -> Result<Costs, AppError> {
-        let quoted = match &self.node {
-            Some(app) => {
-                let of = CostsOf {
-                    chain: &self.found.chain,
-                    token: self.found.token,
-                    quote: NATIVE,
-                    quote_decimals: NATIVE_DECIMALS,
-                    pool: None,
-                };
-                costs::quoted(app, &of, amount).await
-            }
-            None => Err("no node of the chain is configured".to_owned()),
-        };
-        match quoted {
-            Ok(costs) => Ok(costs),
-            Err(why) => {
-                let depth = self.found.pools.first().map(|pool| pool.depth_usd);
-                costs::estimated(&self.settings, depth, amount, why)
-            }
-        }
+        costs_of(&self.settings, self.node.as_ref(), &self.found, amount).await
     }
 
     /// The ways on, with the job file that was written: on paper, then live. A practice chain has no paper venue.

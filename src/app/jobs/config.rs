@@ -133,12 +133,41 @@ pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppEr
     Ok(proposal)
 }
 
+impl Proposal {
+    /// What the edit would answer if it were made now.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Edited> {
+        let changed = self.edits.iter().map(|edit| Edited {
+            changed: true,
+            config_version: Some(edit.job.config_version.saturating_add(1)),
+            name: edit.name.clone(),
+            keys: edit.keys.clone(),
+        });
+        let mut shown: Vec<Edited> = changed.chain(self.unchanged.iter().map(Edited::kept)).collect();
+        shown.sort_unstable_by_key(|edited| edited.name.job);
+        shown
+    }
+}
+
+impl Edited {
+    /// A job that has all of it already.
+    fn kept(name: &JobName) -> Self {
+        Self {
+            changed: false,
+            config_version: None,
+            name: name.clone(),
+            keys: vec![],
+        }
+    }
+}
+
 /// Makes an edit as it was proposed: all jobs or, if one was edited meanwhile, none. The next slot sees it.
 ///
 /// # Errors
 /// [`ErrorKind::Refused`] names the job that was edited meanwhile.
 pub async fn edit(app: &App, proposal: Proposal, actor: &Actor) -> Result<Vec<Edited>, AppError> {
-    let Proposal { edits, unchanged } = proposal;
+    let edited = proposal.shown();
+    let edits = proposal.edits;
     let wanted: Vec<_> = edits.iter().map(|edit| (&edit.job, &edit.config)).collect();
     if let Some(raced) = bulk::configure(&app.pool, &wanted, actor.as_str()).await? {
         let edit = edits.iter().find(|edit| edit.job.id == raced);
@@ -147,20 +176,6 @@ pub async fn edit(app: &App, proposal: Proposal, actor: &Actor) -> Result<Vec<Ed
             |edit| edited_meanwhile(&edit.name),
         ));
     }
-    let changed = edits.into_iter().map(|edit| Edited {
-        changed: true,
-        config_version: Some(edit.job.config_version.saturating_add(1)),
-        name: edit.name,
-        keys: edit.keys,
-    });
-    let kept = unchanged.into_iter().map(|name| Edited {
-        changed: false,
-        config_version: None,
-        name,
-        keys: vec![],
-    });
-    let mut edited: Vec<Edited> = changed.chain(kept).collect();
-    edited.sort_unstable_by_key(|edited| edited.name.job);
     Ok(edited)
 }
 

@@ -275,6 +275,16 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
     })
 }
 
+/// The lines of these jobs, by number. One that cannot be read is left out.
+pub(super) async fn lines_of(app: &App, jobs: &[JobId], now: Timestamp) -> Result<Vec<JobLine>, AppError> {
+    let found = jobs::by_ids(&app.pool, jobs).await?;
+    let found: Vec<Job> = found.into_iter().filter_map(Result::ok).collect();
+    let ids: Vec<JobId> = found.iter().map(|job| job.id).collect();
+    let pulses = views::pulses(&app.pool, &ids).await?;
+    let lines = found.iter().zip(&pulses);
+    Ok(lines.map(|(job, pulse)| JobLine::new(job, pulse, now)).collect())
+}
+
 fn sort(lines: &mut [JobLine], by: SortBy) {
     lines.sort_by(|one, other| {
         let order = match by {

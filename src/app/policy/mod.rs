@@ -14,7 +14,7 @@ mod usage;
 pub use allow::{AllowRequest, Allowed, Limits, Proposal, Subject, propose, write};
 pub use job::{JobPolicy, Missing, announce, check, missing};
 pub use need::name_contracts;
-pub use show::{KeyView, PolicyView, show};
+pub use show::{KeyView, PolicyView, show, show_of};
 pub use stop::{PolicyKey, Stopped, set_stop};
 pub use usage::export;
 

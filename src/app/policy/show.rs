@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::{
-    app::error::AppError,
+    app::{context::App, error::AppError},
     chain::policy::{Entry, PolicyBook},
     config::Settings,
     domain::units::Usd,
@@ -36,6 +36,14 @@ pub struct KeyView {
     pub day_used_usd: Option<Usd>,
     /// Why the journal cannot be read.
     pub problem: Option<String>,
+}
+
+/// The policy of the machine that this process runs on.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_of(app: &App) -> Result<PolicyView, AppError> {
+    show(&app.settings)
 }
 
 /// Reads the policy and its journal of signatures.

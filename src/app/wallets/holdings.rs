@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::store::list as keys;
+use super::store::{Wallet, list as keys};
 use crate::{
     app::{
         context::App,
@@ -104,16 +104,7 @@ pub struct Holdings {
 /// [`AppError`] if the directory of keystores cannot be read.
 pub async fn holdings(settings: &Settings) -> Result<Holdings, AppError> {
     let keys = keys(settings)?;
-    let mut wallets: Vec<ListedWallet> = keys
-        .wallets
-        .iter()
-        .map(|wallet| ListedWallet {
-            address: wallet.address,
-            realm: Realm::Live,
-            keystore: Some(wallet.keystore.clone()),
-            chains: Vec::new(),
-        })
-        .collect();
+    let mut wallets: Vec<ListedWallet> = keys.wallets.iter().map(of_key).collect();
     // A private database is not made only to be empty.
     let problem = if info::has_database(settings) {
         match App::read(settings).await {
@@ -128,6 +119,31 @@ pub async fn holdings(settings: &Settings) -> Result<Holdings, AppError> {
         wallets,
         problem: problem.map(|error| error.to_string()),
     })
+}
+
+/// Lists wallets through the database that this process has open.
+///
+/// # Errors
+/// [`AppError`] if the directory of keystores cannot be read.
+pub async fn holdings_of(app: &App) -> Result<Holdings, AppError> {
+    let keys = keys(&app.settings)?;
+    let mut wallets: Vec<ListedWallet> = keys.wallets.iter().map(of_key).collect();
+    let problem = known(app, &mut wallets).await.err();
+    Ok(Holdings {
+        dir: keys.dir,
+        wallets,
+        problem: problem.map(|error| error.to_string()),
+    })
+}
+
+/// A wallet whose key is here.
+fn of_key(wallet: &Wallet) -> ListedWallet {
+    ListedWallet {
+        address: wallet.address,
+        realm: Realm::Live,
+        keystore: Some(wallet.keystore.clone()),
+        chains: Vec::new(),
+    }
 }
 
 /// Adds what the ledger, the paper venue and the nodes know.
@@ -153,9 +169,11 @@ async fn known(app: &App, wallets: &mut Vec<ListedWallet>) -> Result<(), AppErro
         place(one).cmp(&place(other))
     });
     accounts.dedup();
+    let (jobs, spent) = (&jobs, &spent);
     let asked = accounts
-        .iter()
-        .map(|account| on_chain(app, account, &jobs, &spent));
+        .clone()
+        .into_iter()
+        .map(|account| async move { on_chain(app, &account, jobs, spent).await });
     let found: Vec<WalletOnChain> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     for (account, found) in accounts.into_iter().zip(found) {
         let of =

@@ -11,7 +11,7 @@ mod store;
 
 pub use check::{CheckRequest, CheckedWallet, WalletReport, check, needs_password};
 pub use choose::choose;
-pub use holdings::{HeldAsset, Holdings, ListedWallet, WalletOnChain, holdings};
+pub use holdings::{HeldAsset, Holdings, ListedWallet, WalletOnChain, holdings, holdings_of};
 pub use kms::{KmsWallet, kms};
 pub use passwd::{Renewed, change};
 pub use password::{known_key, known_password};

@@ -244,13 +244,7 @@ fn write_generated(series: &GeneratedSeries, to: impl Write) -> std::io::Result<
     to.flush()
 }
 
-pub(super) fn write_history(history: &History, to: impl Write) -> std::io::Result<()> {
-    let mut to = BufWriter::new(to);
-    writeln!(to, "{}", history.made_by())?;
-    writeln!(to, "time,price")?;
-    for row in &history.prices {
-        let time = row.time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        writeln!(to, "{time},{}", row.price)?;
-    }
+pub(super) fn write_history(history: &History, mut to: impl Write) -> std::io::Result<()> {
+    to.write_all(history.csv().as_bytes())?;
     to.flush()
 }

@@ -3,6 +3,7 @@
 pub mod alive;
 pub mod census;
 pub mod changes;
+pub mod glance;
 pub mod logs;
 pub mod moves;
 pub mod payouts;

@@ -9,6 +9,7 @@ mod paper;
 mod past;
 mod placing;
 mod request;
+mod shown;
 mod spends;
 mod started;
 mod terms;

@@ -90,6 +90,7 @@ pub(super) fn run(
         sort_by: args.sort_by.into(),
         walk_forward: args.walk_forward,
         best,
+        threads: None,
     };
     let bar = bar();
     let swept = backtest::sweep(settings, request, sweep, &|total| {

@@ -1,0 +1,197 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { get, type Run, type Swept } from "../api/client";
+import { Fact } from "./common";
+import { full, gain, percent, tone, usd } from "./format";
+
+/** Between two looks at a run that is not over, ms. */
+const EVERY = 700;
+/** Configurations of a sweep that are listed. */
+const LISTED = 25;
+
+export const isOver = (run: Run) => run.state === "done" || run.state === "failed";
+
+/** A run, looked at until it is over. */
+export function useRun(first: Run | null): { run: Run | null; error: string | null } {
+  const [seen, see] = useState<{ run: Run | null; error: string | null }>({ run: first, error: null });
+  useEffect(() => {
+    see({ run: first, error: null });
+    if (!first || isOver(first)) return;
+    let over = false;
+    const look = async () => {
+      while (!over) {
+        await new Promise((done) => setTimeout(done, EVERY));
+        try {
+          const run = await get<Run>(`/backtests/${first.run}`);
+          if (over) return;
+          see({ run, error: null });
+          if (isOver(run)) return;
+        } catch (error) {
+          if (!over) see((before) => ({ ...before, error: error instanceof Error ? error.message : String(error) }));
+        }
+      }
+    };
+    void look();
+    return () => void (over = true);
+  }, [first?.run]);
+  return seen;
+}
+
+/** How far it is, and what came of it. */
+export function RunCard({ first }: { first: Run }) {
+  const { run, error } = useRun(first);
+  if (!run) return null;
+  return (
+    <section class="card" aria-label={`Backtest ${run.run}`}>
+      <div role="status">
+        <Progress run={run} />
+      </div>
+      {error && <p class="notice warn">{error}</p>}
+      {run.error && <p class="notice bad lines">{run.error}</p>}
+      {run.summary && <Result run={run} />}
+    </section>
+  );
+}
+
+function Progress({ run }: { run: Run }) {
+  if (run.state === "waiting") return <p class="faint">Another backtest runs; this one waits.</p>;
+  if (run.state === "fetching") {
+    return <p class="faint">Prices are fetched{run.fetched_to && `, back to ${full(run.fetched_to)}`}. Pages come every few seconds.</p>;
+  }
+  if (run.state === "running") {
+    return (
+      <p class="faint">
+        {run.total > 1 ? `${run.done} of ${run.total} configurations` : "It runs"}{" "}
+        <progress max={run.total} value={run.total > 1 ? run.done : undefined} aria-label="Configurations that were run" />
+      </p>
+    );
+  }
+  return <p class="hidden">The backtest is {run.state}.</p>;
+}
+
+const PLANS: Record<string, string> = { lump_sum: "a lump sum", equal_dca: "equal buys", dca: "equal buys", hold: "held at the target" };
+
+function Result({ run }: { run: Run }) {
+  const summary = run.summary;
+  if (!summary) return null;
+  const rate = summary.money_weighted_pct;
+  return (
+    <>
+      <p class={`figure ${tone(summary.net_usd)}`}>
+        {gain(summary.net_usd)} <small>USD net of gas{run.swept ? ", the best configuration" : ""}</small>
+      </p>
+      <dl>
+        <Fact name="return">
+          {percent(summary.return_pct)} of {usd(summary.money_in_usd)} USD
+          {rate !== null && `; ${rate.toFixed(1)} % a year, weighted by money`}
+        </Fact>
+        <Fact name="trades">
+          {summary.buys} buys, {summary.sells} sells; gas {usd(summary.gas_usd)} USD, fees {usd(summary.fees_usd)} USD
+        </Fact>
+        <Fact name="largest fall">
+          {usd(summary.drawdown.usd)} USD, {percent(summary.drawdown.pct)}
+        </Fact>
+        {run.comparisons.map((one) => (
+          <Fact name={PLANS[String(one.plan)] ?? String(one.plan).replaceAll("_", " ")} key={String(one.plan)}>
+            <span class={tone(one.summary.net_usd)}>{gain(one.summary.net_usd)}</span> USD, {percent(one.summary.return_pct)}
+          </Fact>
+        ))}
+        {run.series && (
+          <Fact name="prices">
+            {run.series.rows} from {full(run.series.first)} to {full(run.series.last)}
+            {run.series.invented && <span class="bad">; INVENTED</span>}
+          </Fact>
+        )}
+      </dl>
+      {run.series?.warnings.map((line) => (
+        <p class="notice warn" key={String(line)}>
+          {String(line)}
+        </p>
+      ))}
+      {run.swept && <Sweep swept={run.swept as Swept} />}
+      <Report run={run} />
+    </>
+  );
+}
+
+function Sweep({ swept }: { swept: Swept }) {
+  const ahead = swept.walk_forward;
+  return (
+    <>
+      {swept.warnings.map((line) => (
+        <p class="notice warn" key={line}>
+          {line}
+        </p>
+      ))}
+      <h3>
+        Configurations <small>best first{swept.configurations.length > LISTED && `, ${LISTED} of ${swept.configurations.length}`}</small>
+      </h3>
+      <div class="scroll" role="region" aria-label="Table of configurations" tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              {swept.keys.map((key) => (
+                <th scope="col" key={key}>
+                  {key.split(".").pop()}
+                </th>
+              ))}
+              <th scope="col" class="number">
+                net
+              </th>
+              <th scope="col" class="number">
+                return
+              </th>
+              <th scope="col" class="number room1">
+                largest fall
+              </th>
+              <th scope="col" class="number room1">
+                trades
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {swept.configurations.slice(0, LISTED).map((line) => (
+              <tr key={line.values.join()}>
+                {line.values.map((value, index) => (
+                  <td key={swept.keys[index]}>{value}</td>
+                ))}
+                <td class={`number ${tone(line.net_usd)}`}>{gain(line.net_usd)}</td>
+                <td class="number">{percent(line.return_pct)}</td>
+                <td class="number room1">{percent(line.drawdown_pct)}</td>
+                <td class="number room1">{line.buys + line.sells}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {ahead && (
+        <ul class="plain">
+          {ahead.steps.map((step, index) => (
+            <li key={index}>
+              The best of part {index + 1} ({step.chosen.values.join(", ")}) was number {step.rank} of {step.of} on part {index + 2}: {gain(step.out_of_sample.net_usd)} USD
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+/** The report, in a frame that has no part in the session. */
+function Report({ run }: { run: Run }) {
+  const [open, setOpen] = useState(false);
+  const address = `/api/v1/backtests/${run.run}/report`;
+  return (
+    <>
+      <div class="bar">
+        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+          {open ? "Hide the report" : "Show the report"}
+        </button>
+        <a href={address} target="_blank" rel="noreferrer noopener">
+          Report in a tab of its own
+        </a>
+      </div>
+      {open && <iframe class="report" src={address} title={`Report of backtest ${run.run}`} sandbox="allow-scripts" />}
+    </>
+  );
+}
