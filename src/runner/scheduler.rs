@@ -21,8 +21,10 @@ use crate::{
     },
     service::{Loop, Service, Wakeups},
     store::{
-        StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades,
-        withdrawals, zone_rules,
+        StoreError, WAKE_CHANNEL, failure_watches, fill_watches,
+        refusal::explain,
+        slots::{self, Due, Outlook},
+        trades, withdrawals, zone_rules,
     },
     telemetry::{metric, note_ability},
 };
@@ -124,7 +126,8 @@ impl ClaimCounts {
 /// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
 pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<ClaimCounts, ClaimError> {
     follow_zones(pool).await?;
-    pass(pool, settings, true).await
+    let (claimed, _) = pass(pool, settings, true).await?;
+    Ok(claimed)
 }
 
 /// Before the first claim of a process: its rules of zones may be newer than those that planned the next slots.
@@ -138,10 +141,22 @@ async fn follow_zones(pool: &PgPool) -> Result<(), ClaimError> {
     Ok(())
 }
 
-async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
+/// Claims what is due, and says when there will be more. What is due is read without a lock before and after: most
+/// passes find nothing, and cost one statement.
+async fn pass(
+    pool: &PgPool,
+    settings: &SchedulerSettings,
+    lost: bool,
+) -> Result<(ClaimCounts, Outlook), ClaimError> {
+    let begun = Instant::now();
     let mut total = ClaimCounts::default();
+    let look = || slots::outlook(pool, while_open(begun.elapsed()), settings.check_interval);
     loop {
-        let batch = claim(pool, settings, lost).await?;
+        let seen = look().await?;
+        if seen.is_quiet() && !lost {
+            return Ok((total, seen));
+        }
+        let batch = claim(pool, settings, &seen, lost).await?;
         total.ticks += batch.ticks;
         total.missed += batch.missed;
         total.settles += batch.settles;
@@ -154,15 +169,23 @@ async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result
             .max(batch.renewed);
         let full = i64::try_from(largest).is_ok_and(|claimed| claimed >= settings.batch);
         if !full {
-            return Ok(total);
+            return Ok((total, look().await?));
         }
     }
 }
 
 /// One transaction: lock what is due, plan what comes next, push the tasks.
-async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
+async fn claim(
+    pool: &PgPool,
+    settings: &SchedulerSettings,
+    seen: &Outlook,
+    lost: bool,
+) -> Result<ClaimCounts, ClaimError> {
     let mut tx = begin(pool).await?;
-    let due = slots::lock_due(&mut tx, settings.batch).await?;
+    let due = match seen.slots {
+        true => slots::lock_due(&mut tx, settings.batch).await?,
+        false => Due::default(),
+    };
     for (job, error) in &due.unreadable {
         error!(%job, %error, "skipping a job that this build cannot read: is a newer build running as well?");
     }
@@ -194,10 +217,20 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
         );
     }
     let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
-    let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
-    let watched = fill_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
-    let failed = failure_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
-    let withdrawn = withdrawals::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let (lease, batch) = (settings.settle_lease, settings.batch);
+    let (mut checks, mut watched, mut failed, mut withdrawn) = (vec![], vec![], vec![], vec![]);
+    if seen.trades {
+        checks = trades::claim_checks(&mut tx, lease, batch).await?;
+    }
+    if seen.fills {
+        watched = fill_watches::claim(&mut tx, lease, batch).await?;
+    }
+    if seen.failures {
+        failed = failure_watches::claim(&mut tx, lease, batch).await?;
+    }
+    if seen.withdrawals {
+        withdrawn = withdrawals::claim(&mut tx, lease, batch).await?;
+    }
     let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
@@ -293,14 +326,15 @@ impl Scheduler {
         let begun = Instant::now();
         let every = self.settings.tick_lease.std() / LOOKS_A_LEASE;
         let lost = self.looked.is_none_or(|looked| looked.elapsed() >= every);
-        let claimed = pass(&self.pool, &self.settings, lost).await?;
+        let (claimed, next) = pass(&self.pool, &self.settings, lost).await?;
         if lost {
             self.looked = Some(begun);
         }
         if !claimed.is_nothing() {
             debug!(?claimed, "claimed");
         }
-        next_pause(&self.pool, &self.settings, while_open(begun.elapsed())).await
+        let longest = self.settings.max_sleep.std();
+        Ok(next.until.map_or(longest, |until| until.std().min(longest)))
     }
 }
 
@@ -309,14 +343,4 @@ impl Scheduler {
 fn while_open(took: Duration) -> Span {
     let pause = (took * PASSES_SHARE).clamp(OPEN_PAUSE, Duration::from_secs(1));
     Span::from_millis(u64::try_from(pause.as_millis()).unwrap_or(1_000))
-}
-
-async fn next_pause(
-    pool: &PgPool,
-    settings: &SchedulerSettings,
-    while_open: Span,
-) -> Result<Duration, ClaimError> {
-    let longest = settings.max_sleep.std();
-    let next = slots::next_wake(pool, while_open, settings.check_interval).await?;
-    Ok(next.map_or(longest, |until| until.std().min(longest)))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -25,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) worker: String,
     /// A row may be due.
     pub(crate) wake: Notify,
+    /// Whether announcements of such rows arrive.
+    pub(crate) listening: AtomicBool,
     /// One permit for each group in flight.
     pub(crate) permits: Arc<Semaphore>,
     /// Running handlers.
@@ -64,6 +66,7 @@ impl Core {
             config,
             worker,
             wake: Notify::new(),
+            listening: AtomicBool::new(false),
             handlers: TaskTracker::new(),
             stopping,
             finished: CancellationToken::new(),

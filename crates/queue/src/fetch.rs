@@ -1,6 +1,9 @@
 //! Claiming due rows and forming groups of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use serde::de::DeserializeOwned;
 use sqlx::FromRow;
@@ -22,13 +25,38 @@ pub(crate) struct Ready<T> {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-#[derive(FromRow)]
+/// While announcements arrive, a poll only finds what one of them lost: so many times the usual pause.
+const POLLS_LISTENING: u32 = 5;
+
 struct Row {
     id: String,
     job: Vec<u8>,
     attempts: i32,
     max_attempts: i32,
     alone: bool,
+}
+
+/// A row that was claimed, if any was, and in how many milliseconds the next one is due.
+#[derive(FromRow)]
+struct Claimed {
+    id: Option<String>,
+    job: Option<Vec<u8>>,
+    attempts: Option<i32>,
+    max_attempts: Option<i32>,
+    alone: Option<bool>,
+    due_in: Option<i64>,
+}
+
+impl Claimed {
+    fn row(self) -> Option<Row> {
+        Some(Row {
+            id: self.id?,
+            job: self.job?,
+            attempts: self.attempts?,
+            max_attempts: self.max_attempts?,
+            alone: self.alone?,
+        })
+    }
 }
 
 /// Claims rows until the core stops. Claims only what can start at once: rows wait in the table, where
@@ -46,16 +74,12 @@ pub(crate) async fn run<T: DeserializeOwned>(core: Arc<Core>, ready: mpsc::Unbou
             claim(&core, permits.len()).await
         };
         let pause = match claimed.await {
-            Ok(rows) => {
+            Ok((rows, next)) => {
                 outage.passed();
                 let full = rows.len() >= permits.len().saturating_mul(core.config.batch);
                 let more = full || rows.iter().any(|row| row.alone);
                 deliver(&core, &ready, rows, permits);
-                if more {
-                    Duration::ZERO
-                } else {
-                    until_due(&core).await
-                }
+                if more { Duration::ZERO } else { pause(&core, next) }
             }
             Err(error) => {
                 drop(permits);
@@ -86,11 +110,12 @@ async fn free_permits(core: &Core) -> Option<Vec<OwnedSemaphorePermit>> {
     Some(permits)
 }
 
-/// Takes due rows in order while they fit into `groups` groups; a row marked `alone` fills a group.
-async fn claim(core: &Core, groups: usize) -> Result<Vec<Row>, QueryError> {
+/// Takes due rows in order while they fit into `groups` groups; a row marked `alone` fills a group. With it, in how
+/// many milliseconds the next of the other rows is due.
+async fn claim(core: &Core, groups: usize) -> Result<(Vec<Row>, Option<i64>), QueryError> {
     let batch = i64::try_from(core.config.batch).unwrap_or(i64::MAX);
     let groups = i64::try_from(groups).unwrap_or(i64::MAX);
-    answered(
+    let rows: Vec<Claimed> = answered(
         sqlx::query_as(
             "WITH due AS MATERIALIZED (
                  SELECT ctid AS place_of_row, id, run_at, coalesce(exist(metadata, 'alone'), false) AS alone
@@ -118,8 +143,12 @@ async fn claim(core: &Core, groups: usize) -> Result<Vec<Row>, QueryError> {
                  -- Locked above, so it cannot move.
                  WHERE j.ctid = taken.place_of_row
                  RETURNING j.id, j.job, j.attempts, j.max_attempts, taken.alone, taken.place
+             ), next AS (
+                 SELECT ceil(extract(epoch FROM min(run_at) - clock_timestamp()) * 1000)::bigint AS due_in
+                 FROM apalis.jobs
+                 WHERE job_type = $1 AND status = 'Pending' AND ctid <> ALL (ARRAY(SELECT place_of_row FROM taken))
              )
-             SELECT id, job, attempts, max_attempts, alone FROM claimed ORDER BY place",
+             SELECT id, job, attempts, max_attempts, alone, due_in FROM next LEFT JOIN claimed ON true ORDER BY place",
         )
         .bind(&core.config.name)
         .bind(groups)
@@ -127,26 +156,21 @@ async fn claim(core: &Core, groups: usize) -> Result<Vec<Row>, QueryError> {
         .bind(&core.worker)
         .fetch_all(&core.pool),
     )
-    .await
+    .await?;
+    let next = rows.first().and_then(|row| row.due_in);
+    Ok((rows.into_iter().filter_map(Claimed::row).collect(), next))
 }
 
-/// How long until the next row is due, at most one poll.
-async fn until_due(core: &Core) -> Duration {
-    let next = answered(
-        sqlx::query_scalar::<_, Option<i64>>(
-            "SELECT ceil(extract(epoch FROM min(run_at) - clock_timestamp()) * 1000)::bigint
-             FROM apalis.jobs
-             WHERE job_type = $1 AND status = 'Pending'",
-        )
-        .bind(&core.config.name)
-        .fetch_one(&core.pool),
-    );
-    // Without an answer the poll is short enough, and the next claim reports what is wrong.
-    let Some(millis) = next.await.ok().flatten() else {
-        return core.config.poll;
+/// How long to sleep when the next row is due in so many milliseconds: while announcements arrive, longer than without.
+fn pause(core: &Core, next: Option<i64>) -> Duration {
+    let poll = if core.listening.load(Ordering::Relaxed) {
+        core.config.poll.saturating_mul(POLLS_LISTENING)
+    } else {
+        core.config.poll
     };
-    match u64::try_from(millis) {
-        Ok(millis) if millis > 0 => core.config.poll.min(Duration::from_millis(millis)),
+    match next.map(u64::try_from) {
+        None => poll,
+        Some(Ok(millis)) if millis > 0 => poll.min(Duration::from_millis(millis)),
         // Due and not claimed: another worker is claiming it, or it was inserted just now.
         _ => Duration::from_millis(10),
     }

@@ -1,6 +1,9 @@
 //! Wake-ups: LISTEN for pushed tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use sqlx::{Executor, postgres::PgListener};
@@ -27,9 +30,14 @@ pub(crate) async fn run(core: Arc<Core>) {
         let error = match connect(&core).await {
             Ok(listener) => {
                 outage.passed();
+                core.listening.store(true, Ordering::Relaxed);
                 // Announcements may have been missed.
                 core.wake.notify_one();
-                listen(&core, listener).await
+                let lost = listen(&core, listener).await;
+                core.listening.store(false, Ordering::Relaxed);
+                // Its sleep may be a long one.
+                core.wake.notify_one();
+                lost
             }
             Err(error) => error,
         };

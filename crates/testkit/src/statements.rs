@@ -1,10 +1,11 @@
-//! A database's front door that counts: how many statements came through it, and how many transactions ended.
+//! A database's front door that counts: which statements came through it, and how many transactions ended.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -22,8 +23,18 @@ pub struct Statements {
 
 #[derive(Default)]
 struct Shared {
-    statements: AtomicU64,
     transactions: AtomicU64,
+    connections: AtomicUsize,
+    statements: Mutex<Vec<Statement>>,
+}
+
+/// One statement that was executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Which connection it came over.
+    pub connection: usize,
+    /// Its text, in one line.
+    pub sql: String,
 }
 
 impl Drop for Statements {
@@ -49,15 +60,22 @@ impl Statements {
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
                 let (asked, answered) = (counted.clone(), counted.clone());
-                let mut frames = Frames::of_client();
+                let connection = counted.connections.fetch_add(1, Ordering::Relaxed);
+                let (mut frames, mut prepared) = (Frames::of_client(), Prepared::default());
                 tokio::spawn(forward(from_client, to_server, move |bytes| {
-                    let statements = frames.count(bytes, |kind, _| matches!(kind, b'Q' | b'E'));
-                    asked.statements.fetch_add(statements, Ordering::Relaxed);
+                    frames.each(bytes, |kind, body| {
+                        if let Some(sql) = prepared.executed(kind, body) {
+                            asked.note(Statement { connection, sql });
+                        }
+                    });
                 }));
                 let (mut frames, mut ends) = (Frames::of_server(), Ends::default());
                 tokio::spawn(forward(from_server, to_client, move |bytes| {
-                    let ended = frames.count(bytes, |kind, first| ends.is_one(kind, first));
-                    answered.transactions.fetch_add(ended, Ordering::Relaxed);
+                    frames.each(bytes, |kind, body| {
+                        if ends.is_one(kind, body) {
+                            answered.transactions.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
                 }));
             }
         });
@@ -80,9 +98,59 @@ impl Statements {
     /// Statements so far, `BEGIN` and `COMMIT` among them, and transactions that ended, those of one statement among
     /// them.
     pub fn seen(&self) -> (u64, u64) {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (of(&self.shared.statements), of(&self.shared.transactions))
+        let statements = self.shared.statements().len();
+        let transactions = self.shared.transactions.load(Ordering::Relaxed);
+        (u64::try_from(statements).expect("a count"), transactions)
     }
+
+    /// All statements from the one at this place on, in their order.
+    pub fn since(&self, place: usize) -> Vec<Statement> {
+        self.shared.statements().get(place..).unwrap_or_default().to_vec()
+    }
+}
+
+impl Shared {
+    fn statements(&self) -> std::sync::MutexGuard<'_, Vec<Statement>> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, statement: Statement) {
+        self.statements().push(statement);
+    }
+}
+
+/// What a client has prepared and bound, by name.
+#[derive(Default)]
+struct Prepared {
+    statements: HashMap<String, String>,
+    portals: HashMap<String, String>,
+}
+
+impl Prepared {
+    /// The text of the statement that this message executes.
+    fn executed(&mut self, kind: u8, body: &[u8]) -> Option<String> {
+        let mut parts = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let mut part = || parts.next().unwrap_or_default().into_owned();
+        match kind {
+            b'Q' => return Some(one_line(&part())),
+            b'E' => return Some(self.portals.get(&part()).cloned().unwrap_or_default()),
+            b'P' => {
+                let (name, sql) = (part(), part());
+                self.statements.insert(name, one_line(&sql));
+            }
+            b'B' => {
+                let (portal, name) = (part(), part());
+                let sql = self.statements.get(&name).cloned().unwrap_or_default();
+                self.portals.insert(portal, sql);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 async fn forward(
@@ -120,11 +188,11 @@ struct Ends {
 }
 
 impl Ends {
-    fn is_one(&mut self, kind: u8, first: u8) -> bool {
-        match (kind, first) {
+    fn is_one(&mut self, kind: u8, body: &[u8]) -> bool {
+        match (kind, body.first()) {
             (b'C', _) => self.executed = true,
             // Ready for the next one. A statement that is only prepared is none.
-            (b'Z', b'I') => return std::mem::take(&mut self.executed),
+            (b'Z', Some(b'I')) => return std::mem::take(&mut self.executed),
             _ => {}
         }
         false
@@ -135,20 +203,15 @@ impl Ends {
 struct Frames {
     /// Whether messages have a type; a client's first one has none.
     typed: bool,
-    head: Vec<u8>,
-    /// The message whose first byte is to come.
-    kind: Option<u8>,
-    /// Bytes of the present message that are still to come.
-    rest: usize,
+    /// What has come of the present message.
+    bytes: Vec<u8>,
 }
 
 impl Frames {
     const fn of_client() -> Self {
         Self {
             typed: false,
-            head: Vec::new(),
-            kind: None,
-            rest: 0,
+            bytes: Vec::new(),
         }
     }
 
@@ -159,37 +222,26 @@ impl Frames {
         }
     }
 
-    /// How many messages of this type and first byte come with `bytes`; one without a body has a first byte of zero.
-    fn count(&mut self, mut bytes: &[u8], mut wanted: impl FnMut(u8, u8) -> bool) -> u64 {
-        let mut count = 0;
-        while let Some((byte, after)) = bytes.split_first() {
-            if self.rest > 0 {
-                if let Some(kind) = self.kind.take() {
-                    count += u64::from(wanted(kind, *byte));
-                }
-                let skipped = self.rest.min(bytes.len());
-                self.rest -= skipped;
-                bytes = &bytes[skipped..];
-                continue;
-            }
-            self.head.push(*byte);
-            bytes = after;
-            let whole = if self.typed { 5 } else { 4 };
-            if self.head.len() < whole {
-                continue;
-            }
-            let length: [u8; 4] = self.head[whole - 4..].try_into().expect("four bytes");
+    /// Hands over the type and the body of each message that `bytes` complete.
+    fn each(&mut self, bytes: &[u8], mut found: impl FnMut(u8, &[u8])) {
+        self.bytes.extend_from_slice(bytes);
+        let mut rest = &self.bytes[..];
+        loop {
+            let head = if self.typed { 5 } else { 4 };
+            let Some(length) = rest.get(head - 4..head) else {
+                break;
+            };
+            let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
             // The length counts itself.
-            self.rest = usize::try_from(u32::from_be_bytes(length)).expect("a length") - 4;
-            match self.rest {
-                _ if !self.typed => {}
-                0 => count += u64::from(wanted(self.head[0], 0)),
-                _ => self.kind = Some(self.head[0]),
+            let whole = head - 4 + usize::try_from(length).expect("a length");
+            let Some(message) = rest.get(..whole) else { break };
+            if self.typed {
+                found(message[0], &message[head..]);
             }
             self.typed = true;
-            self.head.clear();
+            rest = &rest[whole..];
         }
-        count
+        self.bytes = rest.to_vec();
     }
 }
 
@@ -208,18 +260,22 @@ mod tests {
         let stream = [
             startup,
             message(b'Q', b"BEGIN\0"),
-            message(b'P', b"EQ\0SELECT 1\0"),
-            message(b'B', b""),
+            message(b'P', b"EQ\0SELECT\n 1\0"),
+            message(b'P', b"two\0SELECT 2\0"),
+            message(b'B', b"\0EQ\0"),
             message(b'E', b"\0\0\0\0\0"),
             message(b'S', b""),
-            message(b'E', b"QQ"),
+            message(b'B', b"QQ\0two\0"),
+            message(b'E', b"QQ\0"),
         ]
         .concat();
         for size in [1, 2, 3, 7, stream.len()] {
-            let mut frames = Frames::of_client();
-            let executes = |kind, _| matches!(kind, b'Q' | b'E');
-            let counted: u64 = stream.chunks(size).map(|part| frames.count(part, executes)).sum();
-            assert_eq!(counted, 3, "in parts of {size}");
+            let (mut frames, mut prepared) = (Frames::of_client(), Prepared::default());
+            let mut seen = Vec::new();
+            for part in stream.chunks(size) {
+                frames.each(part, |kind, body| seen.extend(prepared.executed(kind, body)));
+            }
+            assert_eq!(seen, ["BEGIN", "SELECT 1", "SELECT 2"], "in parts of {size}");
         }
         let answers = [
             message(b'R', b"\0\0\0\0"),
@@ -238,10 +294,10 @@ mod tests {
         .concat();
         for size in [1, 2, 5, answers.len()] {
             let (mut frames, mut ends) = (Frames::of_server(), Ends::default());
-            let counted: u64 = answers
-                .chunks(size)
-                .map(|part| frames.count(part, |kind, first| ends.is_one(kind, first)))
-                .sum();
+            let mut counted = 0;
+            for part in answers.chunks(size) {
+                frames.each(part, |kind, body| counted += usize::from(ends.is_one(kind, body)));
+            }
             assert_eq!(counted, 2, "in parts of {size}");
         }
     }

@@ -245,7 +245,7 @@ async fn on_chain(
         }
     };
     let mut connection = app.pool.acquire().await.map_err(crate::store::StoreError::from)?;
-    let reserved = signers::reserved(&mut connection, account).await?;
+    let reserved = signers::room(&mut *connection, account).await?.reserved;
     let at_work = jobs
         .iter()
         .filter(|job| job.account == *account && job.status != JobStatus::Idle)

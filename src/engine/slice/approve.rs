@@ -133,14 +133,14 @@ impl Engine {
         market: &Market,
     ) -> Result<Approval, EngineError> {
         let job = &priced.tick.job;
-        let signer = signers::find(&self.pool, &job.account).await?;
-        if let Some(reason) = signer.and_then(|signer| signer.halted) {
+        let room = signers::room(&self.pool, &job.account).await?;
+        if let Some(reason) = room.halted {
             return Ok(Approval::Refused(Refusal::because(
                 HoldReason::SignerHalted,
                 reason,
             )));
         }
-        let reserved = self.reserved(&job.account).await?;
+        let reserved = room.reserved;
         // Asked together: what they need of the chain shares round trips.
         let (refusal, fees, native, quoted) = join!(
             not_now(priced, market),
@@ -195,8 +195,7 @@ impl Engine {
         &self,
         account: &Account,
     ) -> Result<HashMap<Asset, Amount>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        signers::reserved(&mut connection, account).await
+        Ok(signers::room(&self.pool, account).await?.reserved)
     }
 
     /// What the wallet can pay for a plan, and what the venue gives for it.

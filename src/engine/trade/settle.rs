@@ -15,7 +15,7 @@ use crate::{
         Timestamp,
         ids::TradeId,
         job::JobId,
-        onchain::{AnswerKind, Sent},
+        onchain::{AnswerKind, Sent, SignedTransaction},
         span::Span,
         trade::{ChainView, Patience, Purpose, Step, TransactionState, next_step},
     },
@@ -39,8 +39,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; the trade's next check is then already planned.
     pub async fn drive(&self, trade: TradeId) -> Result<Progress, EngineError> {
+        let mut job = None;
         for _ in 0..STEPS_MAX {
-            match self.settle(trade).await {
+            match self.step(trade, &mut job).await {
                 Ok(Progress::Stepped) => {}
                 Ok(done) => return Ok(done),
                 Err(error) => {
@@ -79,13 +80,23 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing is half done, and the step may be tried again.
     pub async fn settle(&self, id: TradeId) -> Result<Progress, EngineError> {
+        self.step(id, &mut None).await
+    }
+
+    /// Takes one step. `known`: the trade's job, as the step before it read it. What a job orders of a plan counts until
+    /// the plan is signed, so it is read again before that.
+    async fn step(&self, id: TradeId, known: &mut Option<Job>) -> Result<Progress, EngineError> {
         let trade = trades::load(&self.pool, id).await?;
-        let job = self.job_of(trade.job).await?;
+        let job = match known.take().filter(|_| !trade.state.transactions.is_empty()) {
+            Some(job) => job,
+            None => self.job_of(trade.job).await?,
+        };
+        let job: &Job = known.insert(job);
         let market = self.markets.market(&job.account).await?;
         if let Some(transaction) = unsent(&trade, &market.chain.patience()) {
-            return self.broadcast(&job, &trade, &market, transaction).await;
+            return self.broadcast(job, &trade, &market, transaction).await;
         }
-        let observed = observe(&trade, &job, &market).await;
+        let observed = observe(&trade, job, &market).await;
         let next = |patience: &Patience| {
             next_step(&trade.state, &observed.view, patience, trade.read_at)
                 .map_err(|source| EngineError::Illegal { trade: id, source })
@@ -93,27 +104,27 @@ impl Engine {
         // The job's gas limit only applies to replacements, and reading it takes a request.
         let mut step = next(&market.chain.patience())?;
         if matches!(step, Step::Replace { .. }) {
-            step = next(&self.patience(&job, &trade, &market).await?)?;
+            step = next(&self.patience(job, &trade, &market).await?)?;
         }
         job_line!(debug, job, trade = id.0, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),
-            Step::Allocate => self.allocate_step(&job, &trade, &market).await,
-            Step::Expire => self.expire(&job, &trade).await,
-            Step::Broadcast { transaction } => self.broadcast(&job, &trade, &market, transaction).await,
+            Step::Allocate => self.allocate_step(job, &trade, &market).await,
+            Step::Expire => self.expire(job, &trade).await,
+            Step::Broadcast { transaction } => self.broadcast(job, &trade, &market, transaction).await,
             Step::Replace { transaction } => {
                 let purpose = newest_purpose(&trade, transaction);
-                self.replace(&job, &trade, &market, transaction, purpose).await?;
+                self.replace(job, &trade, &market, transaction, purpose).await?;
                 Ok(Progress::Stepped)
             }
             Step::Cancel { transaction } => {
-                self.replace(&job, &trade, &market, transaction, Purpose::Cancel)
+                self.replace(job, &trade, &market, transaction, Purpose::Cancel)
                     .await?;
                 Ok(Progress::Stepped)
             }
-            Step::Fill { hash } => self.fill(&job, &trade, &market, &observed, hash).await,
-            Step::Fail { kind, hash } => self.fail(&job, &trade, &market, &observed, kind, hash).await,
-            Step::Investigate { transaction } => self.investigate(&job, &trade, &market, transaction).await,
+            Step::Fill { hash } => self.fill(job, &trade, &market, &observed, hash).await,
+            Step::Fail { kind, hash } => self.fail(job, &trade, &market, &observed, kind, hash).await,
+            Step::Investigate { transaction } => self.investigate(job, &trade, &market, transaction).await,
             Step::Wait => self.wait(&trade, &market, &observed).await,
         }
     }
@@ -152,16 +163,15 @@ impl Engine {
         Ok(Progress::Waiting)
     }
 
-    /// The same for bytes that were just sent: they are in the next block at the earliest, whenever that comes.
-    async fn wait_for_a_block(&self, trade: &Trade, market: &Market) -> Result<Progress, EngineError> {
+    /// How long bytes that were just sent are left alone: they are in the next block at the earliest, whenever that
+    /// comes.
+    fn until_a_block(&self, market: &Market) -> Span {
         let resend_after = market.chain.patience().resend_after;
         let block_time = market
             .chain
             .block_time()
             .map(|block_time| block_time.min(resend_after));
-        let pause = block_time.unwrap_or_else(|| self.intervals(1));
-        trades::check_again(&self.pool, trade.id, pause, None).await?;
-        Ok(Progress::Waiting)
+        block_time.unwrap_or_else(|| self.intervals(1))
     }
 
     /// The length of `count` check intervals.
@@ -182,14 +192,24 @@ impl Engine {
         let Some((open, newest)) = open.and_then(|open| Some((open, open.attempts.last()?))) else {
             return Ok(Progress::Waiting);
         };
-        let raw = signers::raw(&self.pool, newest.hash).await?;
-        let answer = send_attempt(market, open, &raw, trade.read_at).await;
+        let signed = trade.signed.iter().find(|signed| signed.hash == newest.hash);
+        let Some(SignedTransaction { raw, .. }) = signed else {
+            return Ok(Progress::Waiting);
+        };
+        let answer = send_attempt(market, open, raw, trade.read_at).await;
         let (kind, said) = match &answer {
             Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
         };
         reach("sent");
-        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
+        // The swap behind an approve goes out at once: nonces keep their order.
+        let last = trade.state.transactions.len() <= index.saturating_add(1);
+        let done = match &answer {
+            Ok(_) if !last => None,
+            Ok(_) | Err(SendError::NonceTooLow) => Some(self.until_a_block(market)),
+            Err(_) => None,
+        };
+        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said, done).await?;
         reach("noted");
         job_line!(info, job, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
         let swallowed = answer.is_ok() && sends >= SWALLOWED_SENDS;
@@ -198,9 +218,8 @@ impl Engine {
             stuck::tell(&self.pool, trade, newest.hash, sends).await?;
         }
         match answer {
-            // The swap behind an approve goes out at once: nonces keep their order.
-            Ok(_) if trade.state.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),
-            Ok(_) | Err(SendError::NonceTooLow) => self.wait_for_a_block(trade, market).await,
+            Ok(_) if !last => Ok(Progress::Stepped),
+            Ok(_) | Err(SendError::NonceTooLow) => Ok(Progress::Waiting),
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);
                 let patience = self.patience(job, trade, market).await?;

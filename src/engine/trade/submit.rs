@@ -92,7 +92,8 @@ impl Engine {
             return Ok(Allocation::Stopped(why));
         }
         let request = self.request(job, trade)?;
-        let now = crate::store::now(&self.pool).await?;
+        // A moment ago, by the database's clock.
+        let now = trade.read_at;
         // Asked together: what they need of the chain shares round trips.
         let (seen, fees, native, planned) = join!(
             self.counter_since(&job.account, market, known),

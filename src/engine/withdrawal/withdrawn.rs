@@ -127,7 +127,7 @@ impl Engine {
             Err(error) => (error.kind(), error.to_string()),
         };
         reach("withdrawal_sent");
-        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
+        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said, None).await?;
         info!(withdrawal = paid.id.0, hash = %newest.hash, answer = said, "withdrawal sent");
         let note = match answer {
             Err(_) => Some(said),

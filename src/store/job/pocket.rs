@@ -44,11 +44,16 @@ pub(in crate::store) async fn moved(
     job: &Job,
     moved: PocketMove,
 ) -> Result<(), StoreError> {
+    keep(connection, job, after(job, moved)?).await
+}
+
+/// The same, for a caller that writes it with more of the job.
+pub(in crate::store) fn after(job: &Job, moved: PocketMove) -> Result<Pocket, StoreError> {
     let mut pocket = job.pocket;
     moved
         .apply(&mut pocket, job.position.owns_quote)
         .map_err(broken)?;
-    keep(connection, job, pocket).await
+    Ok(pocket)
 }
 
 /// A new cycle, which begins with this budget.

@@ -101,9 +101,9 @@ impl DueJob {
 }
 
 /// What one claim transaction sees.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Due {
-    /// The database's time.
+    /// The database's time, if anything is due.
     pub now: Timestamp,
     /// Locked until the transaction ends; rows that another scheduler holds are skipped.
     pub jobs: Vec<DueJob>,
@@ -118,18 +118,20 @@ pub struct Due {
 /// # Errors
 /// [`StoreError`].
 pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, StoreError> {
-    let clock = sqlx::query!(r#"SELECT now() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
-        .fetch_one(&mut *connection)
-        .await?;
     let slots = sqlx::query!(
-        r#"SELECT job_id, next_slot AS "next_slot!", last_slot FROM job_slots
-           WHERE due_at <= now() AND open_slot IS NULL
-           ORDER BY due_at LIMIT $1
-           FOR UPDATE SKIP LOCKED"#,
+        r#"SELECT s.job_id, s.next_slot AS "next_slot!", s.last_slot, now() AS "now!", i.jitter_salt::text AS "salt!"
+           FROM job_slots s, installation i
+           WHERE s.due_at <= now() AND s.open_slot IS NULL
+           ORDER BY s.due_at LIMIT $1
+           FOR UPDATE OF s SKIP LOCKED"#,
         limit
     )
     .fetch_all(&mut *connection)
     .await?;
+    let Some(first) = slots.first() else {
+        return Ok(Due::default());
+    };
+    let (now, salt) = (first.now, first.salt.clone());
     let slots: HashMap<JobId, (Timestamp, Option<Timestamp>)> = slots
         .into_iter()
         .map(|row| (JobId(row.job_id), (row.next_slot, row.last_slot)))
@@ -137,10 +139,10 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
     let (jobs, unreadable) = due_jobs(connection, &slots).await?;
     put_off(connection, &unreadable).await?;
     Ok(Due {
-        now: clock.now,
+        now,
         jobs,
         unreadable,
-        salt: clock.salt,
+        salt,
     })
 }
 
@@ -217,6 +219,9 @@ pub async fn record_claims(
     due: &Due,
     claims: &[Claim],
 ) -> Result<(), StoreError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
     let (mut jobs, mut slots, mut nexts, mut dues, mut missed) = (vec![], vec![], vec![], vec![], vec![]);
     let mut offsets = vec![];
     for (job, claim) in due.jobs.iter().zip(claims) {
@@ -342,19 +347,45 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
     Ok(slot)
 }
 
-/// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
+/// What there is to claim now, and when there will be more.
+#[derive(Debug, Clone, Copy)]
+pub struct Outlook {
+    /// How long a scheduler may sleep; `None`: nothing is planned.
+    pub until: Option<Span>,
+    /// Slots are due.
+    pub slots: bool,
+    /// Open trades are.
+    pub trades: bool,
+    /// Fills that are watched are.
+    pub fills: bool,
+    /// Failures that are watched are.
+    pub failures: bool,
+    /// Withdrawals are.
+    pub withdrawals: bool,
+}
+
+impl Outlook {
+    /// Whether nothing is due.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        !(self.slots || self.trades || self.fills || self.failures || self.withdrawals)
+    }
+}
+
+/// What is due, without a lock, and how long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
 /// one before is open wait for `while_open`: no notification says when it ends. The next check of a trade is
 /// not announced either, so no scheduler sleeps longer than `check_interval` while a trade is open.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn next_wake(
-    pool: &PgPool,
-    while_open: Span,
-    check_interval: Span,
-) -> Result<Option<Span>, StoreError> {
-    let millis = sqlx::query_scalar!(
-        r#"SELECT (extract(epoch FROM least(
+pub async fn outlook(pool: &PgPool, while_open: Span, check_interval: Span) -> Result<Outlook, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT EXISTS (SELECT FROM job_slots WHERE due_at <= now() AND open_slot IS NULL) AS "slots!",
+            EXISTS (SELECT FROM trades WHERE status IN ('PENDING', 'SUBMITTED') AND next_check_at <= now()) AS "trades!",
+            EXISTS (SELECT FROM fill_watches WHERE watch_at <= now()) AS "fills!",
+            EXISTS (SELECT FROM failure_watches WHERE watch_at <= now()) AS "failures!",
+            EXISTS (SELECT FROM withdrawals WHERE next_check_at <= now()) AS "withdrawals!",
+            (extract(epoch FROM least(
                 (SELECT min(due_at) FROM job_slots WHERE due_at > now()),
                 (SELECT min(CASE WHEN open_slot IS NULL THEN due_at
                                  ELSE clock_timestamp() + make_interval(secs => $1) END)
@@ -365,13 +396,19 @@ pub async fn next_wake(
                 (SELECT CASE WHEN min(next_check_at) IS NOT NULL
                              THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
                  FROM withdrawals WHERE next_check_at IS NOT NULL)
-            ) - clock_timestamp()) * 1000)::bigint"#,
+            ) - clock_timestamp()) * 1000)::bigint AS millis"#,
         while_open.std().as_secs_f64(),
         check_interval.std().as_secs_f64(),
     )
     .fetch_one(pool)
     .await?;
-    let Some(millis) = millis else { return Ok(None) };
-    let millis: u64 = unsigned("job_slots.due_at", millis.max(0))?;
-    Ok(Some(Span::from_millis(millis)))
+    let until = |millis: i64| unsigned("job_slots.due_at", millis.max(0)).map(Span::from_millis);
+    Ok(Outlook {
+        until: row.millis.map(until).transpose()?,
+        slots: row.slots,
+        trades: row.trades,
+        fills: row.fills,
+        failures: row.failures,
+        withdrawals: row.withdrawals,
+    })
 }

@@ -12,6 +12,7 @@ use crate::domain::{
     ids::{TradeId, TransactionId, Version},
     job::{Account, JobId, JobStatus},
     onchain::{AnswerKind, Asset, Fees, SignedTransaction},
+    span::Span,
     trade::Purpose,
     units::Amount,
 };
@@ -123,6 +124,32 @@ pub async fn halt_live(pool: &PgPool, reason: &str) -> Result<Vec<(String, Strin
     Ok(rows.into_iter().map(|row| (row.chain, row.address)).collect())
 }
 
+/// Gives back what a trade had reserved, makes every balance of its signer that was read before this stale, and wakes
+/// the schedulers. The lock of the signer's row is held until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::store) async fn settled(
+    connection: &mut PgConnection,
+    trade: TradeId,
+    account: &Account,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"WITH freed AS (DELETE FROM reservations WHERE trade_id = $1
+           ), moved AS (UPDATE signers SET settlements = settlements + 1
+                        WHERE realm = $2 AND chain = $3 AND address = $4)
+           SELECT pg_notify($5, 'trade')::text AS told"#,
+        trade.0,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        WAKE_CHANNEL,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
 /// Makes every balance of this signer that was read before this stale.
 ///
 /// # Errors
@@ -142,33 +169,47 @@ pub(in crate::store) async fn balances_moved(
     Ok(())
 }
 
-/// What open trades may still take out of a wallet, by asset.
+/// What a wallet's open trades and withdrawals leave for the next one.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    /// Why the signer must not be used.
+    pub halted: Option<String>,
+    /// How many of its transactions are open.
+    pub open: i64,
+    /// What they may still take out of the wallet, by asset.
+    pub reserved: HashMap<Asset, Amount>,
+}
+
+/// What a wallet's open trades and withdrawals leave for the next one.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn reserved(
-    connection: &mut PgConnection,
-    account: &Account,
-) -> Result<HashMap<Asset, Amount>, StoreError> {
+pub async fn room<'e>(executor: impl sqlx::PgExecutor<'e>, account: &Account) -> Result<Room, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT asset AS "asset!", sum(amount)::text AS "amount!" FROM (
+        r#"SELECT asset AS "asset?", sum(amount)::text AS "amount?", open AS "open!", halted AS "halted?" FROM (
+               SELECT open_transactions($1, $2, $3) AS open,
+                      (SELECT halted_reason FROM signers WHERE realm = $1 AND chain = $2 AND address = $3) AS halted
+           ) AS signer LEFT JOIN (
                SELECT asset, amount FROM reservations WHERE realm = $1 AND chain = $2 AND wallet = $3
                UNION ALL
                SELECT u.asset, u.amount FROM withdrawals w, LATERAL (VALUES (w.asset, w.amount), ('native', w.gas_max)) AS u (asset, amount)
                WHERE w.realm = $1 AND w.chain = $2 AND w.wallet = $3 AND w.status = 'SUBMITTED'
-           ) AS taken GROUP BY asset"#,
+           ) AS taken ON true GROUP BY asset, open, halted"#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
     )
-    .fetch_all(connection)
+    .fetch_all(executor)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let asset = word("reservations.asset", &row.asset)?;
-            Ok((asset, amount("reservations.amount", &row.amount)?))
-        })
-        .collect()
+    let mut room = Room::default();
+    for row in rows {
+        (room.open, room.halted) = (row.open, row.halted);
+        if let (Some(asset), Some(sum)) = (row.asset, row.amount) {
+            let asset = word("reservations.asset", &asset)?;
+            room.reserved.insert(asset, amount("reservations.amount", &sum)?);
+        }
+    }
+    Ok(room)
 }
 
 /// One signed transaction to record.
@@ -254,47 +295,31 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     {
         return Ok(Submitted::Raced);
     }
-    if open_transactions(&mut tx, submission.account).await? >= submission.pipeline_max {
+    let room = room(&mut *tx, submission.account).await?;
+    if room.open >= submission.pipeline_max {
         return Ok(Submitted::PipelineFull);
     }
-    if let Some(asset) = unfunded(&mut tx, submission.account, submission.reservations).await? {
+    if let Some(asset) = room.lacks(submission.reservations) {
         return Ok(Submitted::Unfunded(asset));
     }
-    let moved = sqlx::query!(
-        "WITH turn AS (DELETE FROM turns WHERE trade_id = $1)
-         UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
-         WHERE id = $1 AND status = 'PENDING' AND version = $2",
-        submission.trade.0,
-        submission.version.0,
-    )
-    .execute(&mut *tx)
-    .await?;
-    if moved.rows_affected() != 1 {
+    if !bind(&mut tx, submission).await? {
         return Ok(Submitted::Raced);
     }
-    let mut nonce = to_i64("transactions.nonce", submission.seen.next_nonce)?;
-    for transaction in submission.transactions {
-        insert_transaction(&mut tx, submission, transaction, nonce).await?;
-        nonce = nonce.saturating_add(1);
-    }
-    reserve(&mut tx, submission).await?;
     turns::call(&mut tx, submission.account, submission.pipeline_max).await?;
     tx.commit().await?;
     Ok(Submitted::Recorded)
 }
 
-/// An asset of which too little is left on top of what is reserved already.
-pub(in crate::store) async fn unfunded(
-    connection: &mut PgConnection,
-    account: &Account,
-    reservations: &[Reservation],
-) -> Result<Option<Asset>, StoreError> {
-    let reserved = reserved(connection, account).await?;
-    let short = reservations.iter().find(|wish| {
-        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
-        wish.spendable.saturating_sub(taken) < wish.amount
-    });
-    Ok(short.map(|wish| wish.asset))
+impl Room {
+    /// An asset of which too little is left on top of what is reserved already.
+    #[must_use]
+    pub fn lacks(&self, reservations: &[Reservation]) -> Option<Asset> {
+        let short = reservations.iter().find(|wish| {
+            let taken = self.reserved.get(&wish.asset).copied().unwrap_or_default();
+            wish.spendable.saturating_sub(taken) < wish.amount
+        });
+        short.map(|wish| wish.asset)
+    }
 }
 
 /// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.
@@ -332,40 +357,67 @@ pub(in crate::store) async fn take_nonces(
     Ok(taken.rows_affected() == 1)
 }
 
-pub(in crate::store) async fn open_transactions(
-    connection: &mut PgConnection,
-    account: &Account,
-) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar!(
-        r#"SELECT open_transactions($1, $2, $3) AS "count!""#,
+/// Records the transactions of a trade that is still PENDING at its version, what was signed for them and what they may
+/// take, all in one statement. `false`: another worker moved the trade first, and nothing was recorded.
+async fn bind(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
+    let account = submission.account;
+    let (mut purposes, mut hashes, mut raws) = (vec![], vec![], vec![]);
+    let (mut fees, mut tips, mut gas) = (vec![], vec![], vec![]);
+    for signed in submission.transactions {
+        purposes.push(signed.purpose.to_string());
+        hashes.push(signed.signed.hash.to_vec());
+        raws.push(signed.signed.raw.to_vec());
+        fees.push(signed.fees.max_fee_per_gas.to_string());
+        tips.push(signed.fees.max_priority_fee_per_gas.to_string());
+        gas.push(to_i64("attempts.gas_limit", signed.gas_limit)?);
+    }
+    let wishes = submission
+        .reservations
+        .iter()
+        .filter(|wish| !wish.amount.is_zero());
+    let (assets, amounts): (Vec<String>, Vec<String>) = wishes
+        .map(|wish| (wish.asset.to_string(), wish.amount.to_string()))
+        .unzip();
+    let moved = sqlx::query_scalar!(
+        r#"WITH turn AS (DELETE FROM turns WHERE trade_id = $1
+           ), moved AS (
+               UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
+               WHERE id = $1 AND status = 'PENDING' AND version = $2 RETURNING id
+           ), bound AS (
+               INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
+               SELECT moved.id, $3, $4, $5::text, $6 + s.place - 1, s.purpose, $7
+               FROM moved, unnest($8::text[]) WITH ORDINALITY AS s (purpose, place) ORDER BY s.place
+               RETURNING id, nonce
+           ), signed AS (
+               INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
+               SELECT bound.id, s.purpose, s.hash, s.raw, s.fee::numeric, s.tip::numeric, s.gas
+               FROM unnest($8::text[], $9::bytea[], $10::bytea[], $11::text[], $12::text[], $13::bigint[])
+                    WITH ORDINALITY AS s (purpose, hash, raw, fee, tip, gas, place)
+               JOIN bound ON bound.nonce = $6 + s.place - 1 ORDER BY s.place
+           ), reserved AS (
+               INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
+               SELECT moved.id, $3, $4, $5::text, w.asset, w.amount::numeric
+               FROM moved, unnest($14::text[], $15::text[]) AS w (asset, amount))
+           SELECT count(*) AS "moved!" FROM moved"#,
+        submission.trade.0,
+        submission.version.0,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
+        to_i64("transactions.nonce", submission.seen.next_nonce)?,
+        submission.deadline,
+        &purposes,
+        &hashes,
+        &raws,
+        &fees,
+        &tips,
+        &gas,
+        &assets,
+        &amounts,
     )
     .fetch_one(connection)
-    .await?)
-}
-
-async fn insert_transaction(
-    connection: &mut PgConnection,
-    submission: &Submission<'_>,
-    transaction: &Signed,
-    nonce: i64,
-) -> Result<(), StoreError> {
-    let id = sqlx::query_scalar!(
-        "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-        submission.trade.0,
-        submission.account.realm.to_string(),
-        submission.account.chain,
-        lower(submission.account.wallet) as _,
-        nonce,
-        transaction.purpose.to_string(),
-        submission.deadline,
-    )
-    .fetch_one(&mut *connection)
     .await?;
-    insert_attempt(connection, TransactionId(id), transaction).await
+    Ok(moved == 1)
 }
 
 pub(in crate::store) async fn insert_attempt(
@@ -386,28 +438,6 @@ pub(in crate::store) async fn insert_attempt(
     )
     .execute(connection)
     .await?;
-    Ok(())
-}
-
-async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<(), StoreError> {
-    for wish in submission
-        .reservations
-        .iter()
-        .filter(|wish| !wish.amount.is_zero())
-    {
-        sqlx::query!(
-            "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
-             VALUES ($1, $2, $3, $4, $5, $6::text::numeric)",
-            submission.trade.0,
-            submission.account.realm.to_string(),
-            submission.account.chain,
-            lower(submission.account.wallet) as _,
-            wish.asset.to_string(),
-            wish.amount.to_string(),
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
     Ok(())
 }
 
@@ -441,18 +471,31 @@ pub async fn record_attempt(
 }
 
 /// Notes that an attempt's bytes were sent, and what the node said. Returns how many times bytes for its nonce were
-/// sent before this time.
+/// sent before this time. `again`: its trade, if it is still open, is looked at again after this long; `None` leaves
+/// that time as it is.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn note_sent(pool: &PgPool, hash: B256, kind: AnswerKind, answer: &str) -> Result<i64, StoreError> {
+pub async fn note_sent(
+    pool: &PgPool,
+    hash: B256,
+    kind: AnswerKind,
+    answer: &str,
+    again: Option<Span>,
+) -> Result<i64, StoreError> {
     let sends = sqlx::query_scalar!(
-        r#"UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2, answer_kind = $3
-           WHERE hash = $1
-           RETURNING (SELECT sum(sends) FROM attempts b WHERE b.transaction_id = a.transaction_id) AS "sends!""#,
+        r#"WITH sent AS (
+               UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2, answer_kind = $3
+               WHERE hash = $1 RETURNING a.transaction_id
+           ), later AS (
+               UPDATE trades t SET next_check_at = clock_timestamp() + make_interval(secs => $4::float8)
+               FROM sent JOIN transactions x ON x.id = sent.transaction_id
+               WHERE $4::float8 IS NOT NULL AND t.id = x.trade_id AND t.status IN ('PENDING', 'SUBMITTED'))
+           SELECT (SELECT sum(sends) FROM attempts b WHERE b.transaction_id = sent.transaction_id) AS "sends!" FROM sent"#,
         hash.as_slice(),
         clean_text(answer),
         kind.to_string(),
+        again.map(|span| span.std().as_secs_f64()),
     )
     .fetch_optional(pool)
     .await?;

@@ -141,8 +141,6 @@ pub async fn commit_fill(
     insert_fill(&mut tx, trade, &job, settled, &booked).await?;
     gas::record(&mut tx, trade.id, &settled.gas).await?;
     update_position(&mut tx, trade, &job, settled, &booked).await?;
-    let paid = PocketMove::Traded(fill.side, fill.quote_usd, settled.gas_usd);
-    pocket::moved(&mut tx, &job, paid).await?;
     let held = !booked.position.token_balance.is_zero();
     let is_idle = job.status == JobStatus::Idle && held;
     if is_idle && !ordered::keeps_its_tokens(&mut tx, trade, &job).await? {
@@ -211,12 +209,14 @@ async fn update_position(
 ) -> Result<(), StoreError> {
     let fill = trade.remembered(booked.average_cost_kept(&settled.fill));
     let last = job.last.booked(fill, booked.position.token_balance);
+    let paid = PocketMove::Traded(settled.fill.side, settled.fill.quote_usd, settled.gas_usd);
+    let pocket = pocket::after(job, paid)?;
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
             realized_pnl = $5::numeric, gas_usd = gas_usd + $6::numeric,
             total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
-            last_fills = $9,
+            last_fills = $9, out_of_pocket = $10::numeric, money_in = $11::numeric,
             failures_in_row = 0, backoff_until = NULL, last_error = NULL, version = version + 1
          WHERE id = $1",
         job.id.0,
@@ -228,6 +228,8 @@ async fn update_position(
         trade.side.to_string(),
         settled.fill.quote_usd.decimal(),
         to_json("jobs.last_fills", &last)?,
+        pocket.out().decimal(),
+        pocket.money_in().decimal(),
     )
     .execute(connection)
     .await?;
@@ -442,12 +444,8 @@ pub(in crate::store) async fn release(
             pipeline_max,
         };
         turns::give_up(connection, &turn).await?;
-    } else {
-        sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id.0)
-            .execute(&mut *connection)
-            .await?;
-        signers::balances_moved(connection, account).await?;
-        turns::call(connection, account, pipeline_max).await?;
+        return signers::wake(connection).await;
     }
-    signers::wake(connection).await
+    signers::settled(connection, trade.id, account).await?;
+    turns::call(connection, account, pipeline_max).await
 }

@@ -15,11 +15,10 @@ use crate::domain::{
     units::{Amount, Price, Usd},
 };
 use crate::store::{
-    StoreError,
+    StoreError, WAKE_CHANNEL,
     columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
     session::begin,
-    signers,
     ticks::{self, SlotSeen, Tick},
 };
 
@@ -83,22 +82,11 @@ pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreEr
         Err(error) if error.constraint() == Some("trades_one_open_per_job") => return Ok(Frozen::TradeOpen),
         other => other?,
     };
-    sqlx::query!(
-        "INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
-         VALUES ($1, 'trade', $2, $3, $4, $5, $5)",
-        new.job.id.0,
-        plan.reason.to_string(),
-        plan.price.decimal(),
-        id.0,
-        new.slot,
-    )
-    .execute(&mut *tx)
-    .await?;
-    signers::wake(&mut tx).await?;
     tx.commit().await?;
     Ok(Frozen::New(id))
 }
 
+/// The trade, its row of history, and a call to the schedulers.
 async fn insert(
     connection: &mut sqlx::PgConnection,
     new: &NewTrade<'_>,
@@ -112,13 +100,19 @@ async fn insert(
         Side::Buy => (&amount_out, &amount_in),
         Side::Sell => (&amount_in, &amount_out),
     };
-    let id = sqlx::query_scalar!(
-        "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
-                             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at,
-                             plan_price_usd)
-         VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
-                 $12::text::numeric, $13::text::numeric, $14, least(now() + make_interval(secs => $15), $11), $14)
-         RETURNING id",
+    let frozen = sqlx::query!(
+        "WITH frozen AS (
+             INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
+                                 value_usd, config_version, expires_at, base_amount, quote_amount, price_usd,
+                                 next_check_at, plan_price_usd)
+             VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10,
+                     $11, $12::text::numeric, $13::text::numeric, $14,
+                     least(now() + make_interval(secs => $15), $11), $14)
+             RETURNING id, job_id, reason, price_usd, slot
+         ), noted AS (
+             INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
+             SELECT job_id, 'trade', reason, price_usd, id, slot, slot FROM frozen)
+         SELECT id, pg_notify($16, 'trade')::text AS told FROM frozen",
         new.job.id.0,
         new.slot,
         new.job.cycle,
@@ -134,10 +128,11 @@ async fn insert(
         quote,
         plan.price.decimal(),
         new.first_check.std().as_secs_f64(),
+        WAKE_CHANNEL,
     )
     .fetch_one(connection)
     .await?;
-    Ok(TradeId(id))
+    Ok(TradeId(frozen.id))
 }
 
 /// The trade of a slot.
@@ -199,24 +194,31 @@ impl Trade {
     }
 }
 
-/// Loads a trade.
+/// Loads a trade and all that was signed for it, in one statement.
 ///
 /// # Errors
 /// [`StoreError::NoSuchTrade`], [`StoreError`].
 pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
-    let row = sqlx::query!(
-        r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
-                  amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
-                  plan_price_usd, version, expires_at, clock_timestamp() AS "read_at!"
-           FROM trades WHERE id = $1"#,
+    let rows = sqlx::query!(
+        r#"SELECT t.job_id, t.slot, t.side, t.reason, t.status, t.amount_in::text AS "amount_in!",
+                  t.amount_out_min::text AS "amount_out_min!", t.value_usd::numeric AS "value_usd!: Decimal",
+                  t.plan_price_usd, t.version, t.expires_at, clock_timestamp() AS "read_at!",
+                  x.id AS "id?", x.nonce AS "nonce?", x.purpose AS "transaction_purpose?", x.deadline AS "deadline?",
+                  a.purpose AS "purpose?", a.hash AS "hash?", a.raw AS "raw?", a.recorded_at AS "recorded_at?",
+                  a.sent_at AS "sent_at?", a.max_fee_per_gas::text AS "max_fee?",
+                  a.max_priority_fee_per_gas::text AS "priority_fee?", a.gas_limit AS "gas_limit?",
+                  (SELECT f.hash FROM foreign_transactions f
+                   WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
+                   ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
+           FROM trades t LEFT JOIN (transactions x JOIN attempts a ON a.transaction_id = x.id) ON x.trade_id = t.id
+           WHERE t.id = $1 ORDER BY x.nonce, a.id"#,
         id.0
     )
-    .fetch_optional(pool)
-    .await?
-    .ok_or(StoreError::NoSuchTrade(id))?;
-    let (transactions, signed) = load_transactions(pool, Some(id), None).await?;
+    .fetch_all(pool)
+    .await?;
+    let row = rows.first().ok_or(StoreError::NoSuchTrade(id))?;
     let status: TradeStatus = word("trades.status", &row.status)?;
-    Ok(Trade {
+    let mut trade = Trade {
         id,
         job: JobId(row.job_id),
         slot: row.slot,
@@ -231,19 +233,56 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
         state: TradeState {
             status,
             expires_at: row.expires_at,
-            transactions,
+            transactions: vec![],
         },
-        signed,
-    })
+        signed: vec![],
+    };
+    // A trade of which nothing was signed is one row without an attempt.
+    let attempts = rows.into_iter().filter_map(|row| {
+        Some(AttemptRow {
+            id: row.id?,
+            nonce: row.nonce?,
+            transaction_purpose: row.transaction_purpose?,
+            deadline: row.deadline?,
+            purpose: row.purpose?,
+            hash: row.hash?,
+            raw: row.raw?,
+            recorded_at: row.recorded_at?,
+            sent_at: row.sent_at,
+            max_fee: row.max_fee?,
+            priority_fee: row.priority_fee?,
+            gas_limit: row.gas_limit?,
+            foreign_hash: row.foreign_hash,
+        })
+    });
+    (trade.state.transactions, trade.signed) = transactions_of(attempts)?;
+    Ok(trade)
 }
 
-/// The transactions of a trade, or of a withdrawal, in nonce order, and all that was signed for them.
-pub(in crate::store) async fn load_transactions(
+/// An attempt, with its transaction.
+struct AttemptRow {
+    id: i64,
+    nonce: i64,
+    transaction_purpose: String,
+    deadline: Timestamp,
+    purpose: String,
+    hash: Vec<u8>,
+    raw: Vec<u8>,
+    recorded_at: Timestamp,
+    sent_at: Option<Timestamp>,
+    max_fee: String,
+    priority_fee: String,
+    gas_limit: i64,
+    foreign_hash: Option<Vec<u8>>,
+}
+
+/// The transactions of a withdrawal in nonce order, and all that was signed for them.
+pub(in crate::store) async fn of_withdrawal(
     pool: &PgPool,
-    trade: Option<TradeId>,
-    withdrawal: Option<WithdrawalId>,
+    withdrawal: WithdrawalId,
 ) -> Result<(Vec<TransactionState>, Vec<SignedTransaction>), StoreError> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        AttemptRow,
         r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
                   a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
                   a.gas_limit,
@@ -251,14 +290,20 @@ pub(in crate::store) async fn load_transactions(
                    WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
                    ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
            FROM transactions x JOIN attempts a ON a.transaction_id = x.id
-           WHERE x.trade_id = $1 OR x.withdrawal_id = $2 ORDER BY x.nonce, a.id"#,
-        trade.map(|trade| trade.0),
-        withdrawal.map(|withdrawal| withdrawal.0),
+           WHERE x.withdrawal_id = $1 ORDER BY x.nonce, a.id"#,
+        withdrawal.0,
     )
     .fetch_all(pool)
     .await?;
+    transactions_of(rows)
+}
+
+/// Transactions from attempts that are in the order of their nonces.
+fn transactions_of(
+    attempts: impl IntoIterator<Item = AttemptRow>,
+) -> Result<(Vec<TransactionState>, Vec<SignedTransaction>), StoreError> {
     let (mut transactions, mut signed): (Vec<TransactionState>, Vec<SignedTransaction>) = (vec![], vec![]);
-    for row in rows {
+    for row in attempts {
         let id = TransactionId(row.id);
         if transactions.last().is_none_or(|last| last.id != id) {
             transactions.push(TransactionState {

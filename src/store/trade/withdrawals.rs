@@ -75,10 +75,11 @@ pub async fn create(
     {
         return Ok(Ok(id));
     }
-    if signers::open_transactions(&mut tx, new.account).await? >= new.pipeline_max {
+    let room = signers::room(&mut *tx, new.account).await?;
+    if room.open >= new.pipeline_max {
         return Ok(Err(Submitted::PipelineFull));
     }
-    if let Some(asset) = signers::unfunded(&mut tx, new.account, new.reservations).await? {
+    if let Some(asset) = room.lacks(new.reservations) {
         return Ok(Err(Submitted::Unfunded(asset)));
     }
     let id = sqlx::query_scalar!(
@@ -198,7 +199,7 @@ pub async fn load(pool: &PgPool, id: WithdrawalId) -> Result<Withdrawal, StoreEr
     )
     .fetch_one(pool)
     .await?;
-    let (transactions, signed) = trades::load_transactions(pool, None, Some(id)).await?;
+    let (transactions, signed) = trades::of_withdrawal(pool, id).await?;
     Ok(Withdrawal {
         id,
         account: Account {

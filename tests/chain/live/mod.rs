@@ -22,6 +22,7 @@ mod reorgs;
 mod requests;
 mod routers;
 mod secrets;
+mod statements;
 mod withdrawals;
 
 use lgi_mm::{domain::job::JobId, store::orders};

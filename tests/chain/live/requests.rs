@@ -1,4 +1,5 @@
-//! What a trade, a hold and a watched fill ask of a node, counted at its door: blocks of two seconds, depth three.
+//! What a trade, a hold and a watched fill ask of a node and of the database, counted at their doors: blocks of two
+//! seconds, depth three.
 #![expect(
     clippy::print_stdout,
     reason = "the counts are figures of docs/live-figures.md"
@@ -18,9 +19,13 @@ use serde_json::{Value, json};
 use testkit::{
     live::World,
     meter::{Count, Meter},
+    statements::Statements,
 };
 
-use crate::live::{clanker, pause};
+use crate::live::{
+    clanker, pause,
+    statements::{Cost, Costs, Part},
+};
 
 /// Most HTTP requests of a buy in a pool that is known, from its slot to its fill.
 const BUY_MAX: usize = 12;
@@ -29,11 +34,23 @@ const SELL_MAX: usize = 16;
 /// Most requests in a minute in which nothing is done but watching a fill.
 const REST_MAX: usize = 2;
 
-/// The world, and the meter between it and its node.
-async fn metered() -> (World, Meter) {
+const fn cost(statements: usize, transactions: usize) -> Cost {
+    Cost {
+        statements,
+        transactions,
+    }
+}
+
+/// Most statements and transactions of a buy: the engine's, and with them those of scheduler and queue.
+const BUY_STATEMENTS: [Cost; 2] = [cost(42, 22), cost(100, 65)];
+/// The same of a sale whose token must be approved twice.
+const SELL_STATEMENTS: [Cost; 2] = [cost(50, 26), cost(110, 65)];
+
+/// The world, the meter between it and its node, and the one between it and its database.
+async fn metered() -> (World, Meter, Statements) {
     let meter = Mutex::new(None);
     let span = |text: &str| -> Option<Span> { Some(text.parse().expect("a span")) };
-    let world = World::with(BlockTime::Every("2s".parse().expect("a span")), |keys| {
+    let mut world = World::with(BlockTime::Every("2s".parse().expect("a span")), |keys| {
         let node = keys.rpc_urls[0].parse().expect("a URL");
         let started = Meter::start(node);
         let url = started.url();
@@ -49,7 +66,9 @@ async fn metered() -> (World, Meter) {
     })
     .await;
     let meter = meter.into_inner().expect("the meter").expect("started");
-    (world, meter)
+    let database = Statements::start(&world.db.url).await;
+    world.db.url = database.url();
+    (world, meter, database)
 }
 
 /// The usual intervals instead of a test's.
@@ -93,18 +112,36 @@ fn calls_of(count: &Count, method: &str) -> usize {
     count.calls().get(method).copied().unwrap_or_default()
 }
 
+/// What the engine alone did, and all that the trade kept busy.
+fn bounded(what: &str, costs: &Costs, most: [Cost; 2]) {
+    println!("{what}: {costs}");
+    for (cost, most) in [costs.part(Part::Engine), costs.trade()].into_iter().zip(most) {
+        let fits = cost.statements <= most.statements && cost.transactions <= most.transactions;
+        assert!(fits, "{what}: {cost:?} of {most:?}: {costs}");
+    }
+    // A meter that sees nothing holds every bound.
+    assert!(costs.part(Part::Engine).statements >= 15, "{what}: {costs}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
-    let (world, meter) = metered().await;
+    let (world, meter, database) = metered().await;
     let job = clanker(&world, rules("*/15 * * * * *", "15s")).await;
     let daemon = world.daemon_with(&USUAL);
     executed(&world, 1).await;
     println!("the first buy: {}", meter.take());
     // On a busy machine a look may come a moment before its block, and once more: the best of a few counts.
     let mut trades = 1;
+    let mut cheapest: Option<Costs> = None;
     let buy = loop {
         trades += 1;
+        let begun = database.seen().0;
         executed(&world, trades).await;
+        let costs = Costs::of(&database.since(usize::try_from(begun).expect("a count")));
+        cheapest = match cheapest {
+            Some(before) if before.trade().statements <= costs.trade().statements => Some(before),
+            _ => Some(costs),
+        };
         // A trade begins and ends with a read of prices; what comes before and after watches other fills.
         let buy = meter.take().between("eth_call");
         println!("a buy: {buy}");
@@ -115,6 +152,7 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         }
     };
     pause(&world, job).await;
+    bounded("a buy", &cheapest.expect("bought"), BUY_STATEMENTS);
     assert_eq!(calls_of(&buy, "eth_sendRawTransaction"), 1, "{buy}");
     assert!((5..=BUY_MAX).contains(&buy.http()), "a buy: {buy}");
 
@@ -134,8 +172,10 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         watched += meter.take().http();
     }
 
+    let begun = usize::try_from(database.seen().0).expect("a count");
     liquidate(&world, job).await;
     executed(&world, trades + 1).await;
+    bounded("a sale", &Costs::of(&database.since(begun)), SELL_STATEMENTS);
     let sell = meter.take().between("eth_call");
     println!("a sale: {sell}");
     assert!((5..=SELL_MAX).contains(&sell.http()), "a sale: {sell}");

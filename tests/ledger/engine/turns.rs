@@ -353,9 +353,10 @@ async fn an_open_trade_is_looked_for_at_its_interval_and_not_only_after_its_leas
         .await
         .expect("later");
     let sleep = async || {
-        slots::next_wake(&world.pool, seconds(600), seconds(7))
+        slots::outlook(&world.pool, seconds(600), seconds(7))
             .await
             .expect("a time")
+            .until
     };
     let while_open = sleep().await.expect("a trade is open");
     assert!(while_open <= seconds(7), "{while_open}");
