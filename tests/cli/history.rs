@@ -71,7 +71,7 @@ fn a_history_is_written_oldest_first_and_each_price_has_the_time_at_which_its_ca
 fn closed_candles_are_asked_for_once_and_a_longer_history_asks_only_for_the_rest() {
     let gecko = Gecko::start((0..2_500).map(row).collect());
     let home = home();
-    let end = ["--to", "2026-05-01", "--out", "prices.csv"];
+    let end = ["--to", "2026-05-01", "--out", "prices.csv", "--force"];
     let first = prices(
         &gecko,
         home.path(),

@@ -106,6 +106,10 @@ impl PricesArgs {
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &PricesArgs) -> Result<(), AppError> {
+    // Before anything is asked for.
+    if let Some(path) = args.out.as_deref().filter(|path| path.is_file() && !args.force) {
+        return Err(exists(path));
+    }
     if let Some(token) = &args.token {
         return fetched(settings, out, args, token).await;
     }
