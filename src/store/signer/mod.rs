@@ -2,6 +2,7 @@
 
 pub mod foreign;
 pub mod gaps;
+pub mod next;
 pub mod release;
 pub mod repairs;
 pub mod seen;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use alloy_primitives::{B256, Bytes};
 use sqlx::{PgConnection, PgPool};
+use strum::VariantArray;
 
 use crate::domain::{
     Timestamp,
@@ -282,18 +283,9 @@ pub enum Submitted {
 /// [`StoreError`].
 pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
     let mut tx = begin(pool).await?;
-    if !is_wanted(&mut tx, submission).await? {
-        return Ok(Submitted::Unwanted);
-    }
-    if !take_nonces(
-        &mut tx,
-        submission.account,
-        submission.seen,
-        submission.transactions.len(),
-    )
-    .await?
-    {
-        return Ok(Submitted::Raced);
+    match take_wanted(&mut tx, submission).await? {
+        Submitted::Recorded => {}
+        other => return Ok(other),
     }
     let room = room(&mut *tx, submission.account).await?;
     if room.open >= submission.pipeline_max {
@@ -322,16 +314,41 @@ impl Room {
     }
 }
 
-/// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.
-async fn is_wanted(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
-    let status = sqlx::query_scalar!(
-        "SELECT status FROM jobs WHERE id = $1 FOR SHARE",
-        submission.job.0
+/// Takes the nonces of a trade that its job still wants. The share lock makes a pause wait for us, or us see the pause.
+/// Jobs are locked before signers, as everywhere: the counter is only looked at once the job is known to want it.
+async fn take_wanted(
+    connection: &mut PgConnection,
+    submission: &Submission<'_>,
+) -> Result<Submitted, StoreError> {
+    let (account, seen) = (submission.account, submission.seen);
+    let wanting = JobStatus::VARIANTS
+        .iter()
+        .filter(|status| submission.reason.is_wanted(**status));
+    let wanting: Vec<String> = wanting.map(ToString::to_string).collect();
+    let row = sqlx::query!(
+        r#"WITH job AS MATERIALIZED (SELECT status = ANY ($2::text[]) AS wants FROM jobs WHERE id = $1 FOR SHARE
+           ), taken AS (
+               UPDATE signers SET next_nonce = next_nonce + $8
+               WHERE (SELECT wants FROM job) AND realm = $3 AND chain = $4 AND address = $5 AND next_nonce = $6
+                 AND settlements = $7 AND halted_at IS NULL
+               RETURNING next_nonce)
+           SELECT job.wants AS "wants!", EXISTS (SELECT FROM taken) AS "taken!" FROM job"#,
+        submission.job.0,
+        &wanting,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        seen.settlements,
+        to_i64("signers.next_nonce", submission.transactions.len())?,
     )
     .fetch_one(connection)
     .await?;
-    let status: JobStatus = word("jobs.status", &status)?;
-    Ok(submission.reason.is_wanted(status))
+    Ok(match (row.wants, row.taken) {
+        (false, _) => Submitted::Unwanted,
+        (true, false) => Submitted::Raced,
+        (true, true) => Submitted::Recorded,
+    })
 }
 
 /// Takes `count` nonces, if the counter and the balances are still those that were `seen`.
