@@ -20,7 +20,8 @@ use crate::{
     ports::Market,
     store::{
         jobs::Job,
-        signers::{self, Reservation, Signed, SignerState, Submission, Submitted},
+        room::Reservation,
+        signers::{self, Signed, SignerState, Submission, Submitted},
         trades::Trade,
     },
     telemetry::job_line,

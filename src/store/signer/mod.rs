@@ -5,6 +5,7 @@ pub mod gaps;
 pub mod next;
 pub mod release;
 pub mod repairs;
+pub mod room;
 pub mod seen;
 pub mod signers;
 pub mod turns;
