@@ -335,7 +335,7 @@ impl Node {
                 (Fitness::Overload, Some(CallError::Node { message, .. })) => {
                     self.pace.refused(wait_named(message));
                 }
-                _ => self.pace.answered(),
+                _ => self.pace.answered(answers.len()),
             },
             Err(failure) if failure.overload => self.pace.refused(failure.retry_after),
             Err(_) => {}

@@ -18,8 +18,11 @@ const REST_MAX: Duration = Duration::from_secs(300);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// The slowest pace that is learned.
 const SPACING_MAX: Duration = Duration::from_secs(1);
-/// Time without a refusal after which a slowed node is asked a quarter faster.
+/// Time without a refusal after which a slowed node is asked a quarter faster, whatever it refused before.
 const FASTER_AFTER: Duration = Duration::from_secs(30);
+/// After the answers of so much time at the present pace, a slowed node is asked twice as fast, up to just below the
+/// pace that it refused.
+const PROVEN_BY: Duration = Duration::from_millis(500);
 
 /// The pace of one node. Each request of a batch counts, as providers count.
 pub(super) struct Pace {
@@ -36,6 +39,11 @@ struct State {
     rests_until: Option<Instant>,
     /// Consecutive refusals for load.
     refusals: u32,
+    /// The spacing that was refused first of those; nothing is known of slower ones, since a node goes on refusing for a
+    /// while.
+    refused: Option<Duration>,
+    /// Requests that were answered since the spacing changed.
+    answered: u32,
     changed: Instant,
 }
 
@@ -53,6 +61,8 @@ impl Pace {
                 next_free: now,
                 rests_until: None,
                 refusals: 0,
+                refused: None,
+                answered: 0,
                 changed: now,
             }),
         }
@@ -104,8 +114,8 @@ impl Pace {
         let mut state = self.state();
         let slowed = state.spacing > self.configured;
         if slowed && now.saturating_duration_since(state.changed) >= FASTER_AFTER {
-            state.spacing = (state.spacing.saturating_mul(3) / 4).max(self.configured);
-            state.changed = now;
+            let spacing = (state.spacing.saturating_mul(3) / 4).max(self.configured);
+            state.change(spacing, now);
         }
         let start = state.next_free.max(now);
         let count = u32::try_from(requests).unwrap_or(u32::MAX);
@@ -124,13 +134,12 @@ impl Pace {
         let mut state = self.state();
         let rests = state.rests_until.is_some_and(|until| now < until);
         if !rests {
+            if state.refusals == 0 {
+                state.refused = Some(state.spacing);
+            }
             state.refusals = state.refusals.saturating_add(1);
-            state.spacing = state
-                .spacing
-                .saturating_mul(2)
-                .min(SPACING_MAX)
-                .max(self.configured);
-            state.changed = now;
+            let spacing = state.spacing.saturating_mul(2).min(SPACING_MAX);
+            state.change(spacing.max(self.configured), now);
         }
         let rest = asked.map_or_else(|| REST.after(state.refusals), |asked| asked.min(REST_MAX));
         let until = now + rest;
@@ -140,9 +149,30 @@ impl Pace {
         }
     }
 
-    /// The node answered.
-    pub(super) fn answered(&self) {
-        self.state().refusals = 0;
+    /// The node answered `requests` requests.
+    pub(super) fn answered(&self, requests: usize) {
+        let mut state = self.state();
+        state.refusals = 0;
+        let fastest = state.refused.map_or(self.configured, |refused| {
+            (refused.saturating_mul(4) / 3).max(self.configured)
+        });
+        if state.spacing <= fastest {
+            return;
+        }
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        state.answered = state.answered.saturating_add(requests);
+        if state.spacing.saturating_mul(state.answered) >= PROVEN_BY {
+            let spacing = (state.spacing / 2).max(fastest);
+            state.change(spacing, Instant::now());
+        }
+    }
+}
+
+impl State {
+    fn change(&mut self, spacing: Duration, now: Instant) {
+        self.spacing = spacing;
+        self.answered = 0;
+        self.changed = now;
     }
 }
 
@@ -193,7 +223,7 @@ mod tests {
         // More to wait than a request may wait: nothing is sent.
         let left = pace.turn(1, 0).await.expect_err("too long");
         assert!(left > WAIT_MAX);
-        pace.answered();
+        pace.answered(1);
         pace.state().rests_until = None;
         pace.refused(Some(Duration::from_secs(86_400)));
         assert!(pace.rest().expect("it rests") <= REST_MAX);
@@ -206,6 +236,35 @@ mod tests {
         let next = pace.reserve(1, 0);
         assert_eq!(next - first, Duration::from_secs(1));
         assert_eq!(pace.reserve(1, 0) - next, Duration::from_millis(200));
+    }
+
+    #[test]
+    fn answers_make_a_slowed_node_fast_again_up_to_just_below_what_it_refused() {
+        let pace = pace(20, None);
+        for _ in 0..3 {
+            pace.state().rests_until = None;
+            pace.refused(None);
+        }
+        assert_eq!(pace.state().spacing.as_millis(), 400);
+        let mut answers = Vec::new();
+        for count in 1..=30 {
+            let before = pace.state().spacing;
+            pace.answered(1);
+            let spacing = pace.state().spacing;
+            if spacing != before {
+                answers.push((count, spacing.as_millis()));
+            }
+        }
+        assert_eq!(answers, [(2, 200), (5, 100), (10, 66)]);
+        // What was refused is only tried again after a while.
+        pace.state().changed -= FASTER_AFTER;
+        pace.reserve(1, 0);
+        assert_eq!(pace.state().spacing.as_millis(), 50);
+        // A node that still refuses is slowed down from there, and one refusal alone costs little.
+        pace.state().rests_until = None;
+        pace.refused(None);
+        pace.answered(5);
+        assert_eq!(pace.state().spacing.as_millis(), 66);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use event::{announced, deliveries};
 pub use face::{requests, sessions, tokens};
 pub use job::{adoption, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
 pub(in crate::store) use job::{earned, leaving, pocket};
-pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
+pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};
 pub use tick::{history, ticks};
 pub use trade::{
     dropped, dust, endings, evidence, failure_watches, fill_watches, gas, ordered, sales, stuck, trades,

@@ -26,7 +26,7 @@ use crate::{
     ports::{Chain, Markets},
     store::{
         jobs::{self, Filter, Job},
-        signers,
+        room,
         spending::{self, Spending},
     },
 };
@@ -245,7 +245,7 @@ async fn on_chain(
         }
     };
     let mut connection = app.pool.acquire().await.map_err(crate::store::StoreError::from)?;
-    let reserved = signers::room(&mut *connection, account).await?.reserved;
+    let reserved = room::room(&mut *connection, account).await?.reserved;
     let at_work = jobs
         .iter()
         .filter(|job| job.account == *account && job.status != JobStatus::Idle)

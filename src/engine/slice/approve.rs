@@ -21,7 +21,7 @@ use crate::{
         units::Amount,
     },
     ports::{Market, QuoteError},
-    store::{StoreError, dust, jobs::Job, orders, sales::RoundTripRow, signers},
+    store::{StoreError, dust, jobs::Job, orders, room, sales::RoundTripRow},
 };
 
 /// Maximum number of sizes of a reverting liquidation in one tick: each is simulated in several pools. The next tick
@@ -133,7 +133,7 @@ impl Engine {
         market: &Market,
     ) -> Result<Approval, EngineError> {
         let job = &priced.tick.job;
-        let room = signers::room(&self.pool, &job.account).await?;
+        let room = room::room(&self.pool, &job.account).await?;
         if let Some(reason) = room.halted {
             return Ok(Approval::Refused(Refusal::because(
                 HoldReason::SignerHalted,
@@ -195,7 +195,7 @@ impl Engine {
         &self,
         account: &Account,
     ) -> Result<HashMap<Asset, Amount>, StoreError> {
-        Ok(signers::room(&self.pool, account).await?.reserved)
+        Ok(room::room(&self.pool, account).await?.reserved)
     }
 
     /// What the wallet can pay for a plan, and what the venue gives for it.

@@ -1,5 +1,7 @@
 //! Settles an open trade, one step a call. Every step may be repeated by any process.
 
+use std::sync::Arc;
+
 use alloy_primitives::Bytes;
 use tracing::warn;
 
@@ -85,11 +87,12 @@ impl Engine {
 
     /// Takes one step. `known`: the trade's job, as the step before it read it. What a job orders of a plan counts until
     /// the plan is signed, so it is read again before that.
-    async fn step(&self, id: TradeId, known: &mut Option<Job>) -> Result<Progress, EngineError> {
-        let trade = trades::load(&self.pool, id).await?;
-        let job = match known.take().filter(|_| !trade.state.transactions.is_empty()) {
+    async fn step(&self, id: TradeId, known: &mut Option<Arc<Job>>) -> Result<Progress, EngineError> {
+        let (trade, remembered) = trades::load_with_job(&self.pool, &self.memory, id).await?;
+        let before = known.take().filter(|_| !trade.state.transactions.is_empty());
+        let job = match remembered.or(before) {
             Some(job) => job,
-            None => self.job_of(trade.job).await?,
+            None => Arc::new(self.job_of(trade.job).await?),
         };
         let job: &Job = known.insert(job);
         let market = self.markets.market(&job.account).await?;

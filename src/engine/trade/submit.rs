@@ -20,7 +20,8 @@ use crate::{
     ports::Market,
     store::{
         jobs::Job,
-        signers::{self, Reservation, Signed, SignerState, Submission, Submitted},
+        room::Reservation,
+        signers::{self, Signed, SignerState, Submission, Submitted},
         trades::Trade,
     },
     telemetry::job_line,
@@ -71,12 +72,13 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
+        known: Option<SignerState>,
     ) -> Result<Allocation, EngineError> {
         match &job.refused {
             Some(refused) => Ok(Allocation::Blocked(format!(
                 "the job's configuration is refused: {refused}"
             ))),
-            None => self.take_nonces(job, trade, market).await,
+            None => self.take_nonces(job, trade, market, known).await,
         }
     }
 
@@ -85,8 +87,8 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
+        known: Option<SignerState>,
     ) -> Result<Allocation, EngineError> {
-        let known = signers::find(&self.pool, &job.account).await?;
         // Nothing is asked for a wallet that the ledger stops.
         if let Some(why) = known.as_ref().and_then(stopped) {
             return Ok(Allocation::Stopped(why));

@@ -10,6 +10,7 @@ use crate::{
     ports::{Market, QuoteError},
     store::{
         jobs::Job,
+        next::next,
         trades::Trade,
         turns::{self, Turn, Waiting},
     },
@@ -36,11 +37,11 @@ impl Engine {
             pipeline_max: self.settings.pipeline_max,
         };
         // Before anything that costs: most of those who ask must wait.
-        let state = turns::state(&self.pool, &turn).await?;
+        let (state, signer) = next(&self.pool, &turn).await?;
         if !state.may_go {
             return self.wait_for_turn(&turn, job).await;
         }
-        match self.allocate(job, trade, market).await {
+        match self.allocate(job, trade, market, signer).await {
             Ok(Allocation::Recorded | Allocation::Unwanted) => Ok(Progress::Stepped),
             Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
             // One of them looks for all.

@@ -22,7 +22,8 @@ use crate::{
     ports::Market,
     store::{
         jobs::{self, Filter, Job},
-        signers::{Reservation, SignerState, Submitted},
+        room::Reservation,
+        signers::{SignerState, Submitted},
         withdrawals::{self, NewWithdrawal},
     },
 };

@@ -2,8 +2,10 @@
 
 pub mod foreign;
 pub mod gaps;
+pub mod next;
 pub mod release;
 pub mod repairs;
+pub mod room;
 pub mod seen;
 pub mod signers;
 pub mod turns;

@@ -1,9 +1,8 @@
 //! Signers: the counter that nonces come from, and the transactions bound to them.
 
-use std::collections::HashMap;
-
 use alloy_primitives::{B256, Bytes};
 use sqlx::{PgConnection, PgPool};
+use strum::VariantArray;
 
 use crate::domain::{
     Timestamp,
@@ -14,11 +13,11 @@ use crate::domain::{
     onchain::{AnswerKind, Asset, Fees, SignedTransaction},
     span::Span,
     trade::Purpose,
-    units::Amount,
 };
 use crate::store::{
     StoreError, WAKE_CHANNEL,
-    columns::{amount, clean_text, lower, to_i64, unsigned, word},
+    columns::{clean_text, lower, to_i64, unsigned},
+    room::{Reservation, room},
     session::begin,
     turns,
 };
@@ -169,49 +168,6 @@ pub(in crate::store) async fn balances_moved(
     Ok(())
 }
 
-/// What a wallet's open trades and withdrawals leave for the next one.
-#[derive(Debug, Clone, Default)]
-pub struct Room {
-    /// Why the signer must not be used.
-    pub halted: Option<String>,
-    /// How many of its transactions are open.
-    pub open: i64,
-    /// What they may still take out of the wallet, by asset.
-    pub reserved: HashMap<Asset, Amount>,
-}
-
-/// What a wallet's open trades and withdrawals leave for the next one.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn room<'e>(executor: impl sqlx::PgExecutor<'e>, account: &Account) -> Result<Room, StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT asset AS "asset?", sum(amount)::text AS "amount?", open AS "open!", halted AS "halted?" FROM (
-               SELECT open_transactions($1, $2, $3) AS open,
-                      (SELECT halted_reason FROM signers WHERE realm = $1 AND chain = $2 AND address = $3) AS halted
-           ) AS signer LEFT JOIN (
-               SELECT asset, amount FROM reservations WHERE realm = $1 AND chain = $2 AND wallet = $3
-               UNION ALL
-               SELECT u.asset, u.amount FROM withdrawals w, LATERAL (VALUES (w.asset, w.amount), ('native', w.gas_max)) AS u (asset, amount)
-               WHERE w.realm = $1 AND w.chain = $2 AND w.wallet = $3 AND w.status = 'SUBMITTED'
-           ) AS taken ON true GROUP BY asset, open, halted"#,
-        account.realm.to_string(),
-        account.chain,
-        lower(account.wallet) as _,
-    )
-    .fetch_all(executor)
-    .await?;
-    let mut room = Room::default();
-    for row in rows {
-        (room.open, room.halted) = (row.open, row.halted);
-        if let (Some(asset), Some(sum)) = (row.asset, row.amount) {
-            let asset = word("reservations.asset", &asset)?;
-            room.reserved.insert(asset, amount("reservations.amount", &sum)?);
-        }
-    }
-    Ok(room)
-}
-
 /// One signed transaction to record.
 #[derive(Debug, Clone)]
 pub struct Signed {
@@ -223,17 +179,6 @@ pub struct Signed {
     pub fees: Fees,
     /// Units.
     pub gas_limit: u64,
-}
-
-/// What an asset's holder may spend at most, and what this trade takes of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Reservation {
-    /// The asset.
-    pub asset: Asset,
-    /// How much this trade may take.
-    pub amount: Amount,
-    /// What the chain said the wallet holds, less any reserve that is never touched.
-    pub spendable: Amount,
 }
 
 /// Everything that must be true at once for a trade to get its nonces.
@@ -282,18 +227,9 @@ pub enum Submitted {
 /// [`StoreError`].
 pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
     let mut tx = begin(pool).await?;
-    if !is_wanted(&mut tx, submission).await? {
-        return Ok(Submitted::Unwanted);
-    }
-    if !take_nonces(
-        &mut tx,
-        submission.account,
-        submission.seen,
-        submission.transactions.len(),
-    )
-    .await?
-    {
-        return Ok(Submitted::Raced);
+    match take_wanted(&mut tx, submission).await? {
+        Submitted::Recorded => {}
+        other => return Ok(other),
     }
     let room = room(&mut *tx, submission.account).await?;
     if room.open >= submission.pipeline_max {
@@ -310,28 +246,41 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     Ok(Submitted::Recorded)
 }
 
-impl Room {
-    /// An asset of which too little is left on top of what is reserved already.
-    #[must_use]
-    pub fn lacks(&self, reservations: &[Reservation]) -> Option<Asset> {
-        let short = reservations.iter().find(|wish| {
-            let taken = self.reserved.get(&wish.asset).copied().unwrap_or_default();
-            wish.spendable.saturating_sub(taken) < wish.amount
-        });
-        short.map(|wish| wish.asset)
-    }
-}
-
-/// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.
-async fn is_wanted(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
-    let status = sqlx::query_scalar!(
-        "SELECT status FROM jobs WHERE id = $1 FOR SHARE",
-        submission.job.0
+/// Takes the nonces of a trade that its job still wants. The share lock makes a pause wait for us, or us see the pause.
+/// Jobs are locked before signers, as everywhere: the counter is only looked at once the job is known to want it.
+async fn take_wanted(
+    connection: &mut PgConnection,
+    submission: &Submission<'_>,
+) -> Result<Submitted, StoreError> {
+    let (account, seen) = (submission.account, submission.seen);
+    let wanting = JobStatus::VARIANTS
+        .iter()
+        .filter(|status| submission.reason.is_wanted(**status));
+    let wanting: Vec<String> = wanting.map(ToString::to_string).collect();
+    let row = sqlx::query!(
+        r#"WITH job AS MATERIALIZED (SELECT status = ANY ($2::text[]) AS wants FROM jobs WHERE id = $1 FOR SHARE
+           ), taken AS (
+               UPDATE signers SET next_nonce = next_nonce + $8
+               WHERE (SELECT wants FROM job) AND realm = $3 AND chain = $4 AND address = $5 AND next_nonce = $6
+                 AND settlements = $7 AND halted_at IS NULL
+               RETURNING next_nonce)
+           SELECT job.wants AS "wants!", EXISTS (SELECT FROM taken) AS "taken!" FROM job"#,
+        submission.job.0,
+        &wanting,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        seen.settlements,
+        to_i64("signers.next_nonce", submission.transactions.len())?,
     )
     .fetch_one(connection)
     .await?;
-    let status: JobStatus = word("jobs.status", &status)?;
-    Ok(submission.reason.is_wanted(status))
+    Ok(match (row.wants, row.taken) {
+        (false, _) => Submitted::Unwanted,
+        (true, false) => Submitted::Raced,
+        (true, true) => Submitted::Recorded,
+    })
 }
 
 /// Takes `count` nonces, if the counter and the balances are still those that were `seen`.

@@ -37,25 +37,6 @@ pub struct TurnState {
     pub waits: bool,
 }
 
-/// Whether the trade may continue now. Takes no lock: the places are counted again when nonces are assigned.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn state(pool: &PgPool, turn: &Turn<'_>) -> Result<TurnState, StoreError> {
-    Ok(sqlx::query_as!(
-        TurnState,
-        r#"SELECT coalesce(first_turn($1, $2, $3) >= $4, true) AND open_transactions($1, $2, $3) < $5 AS "may_go!",
-                  EXISTS (SELECT FROM turns WHERE trade_id = $4) AS "waits!""#,
-        turn.account.realm.to_string(),
-        turn.account.chain,
-        lower(turn.account.wallet) as _,
-        turn.trade.0,
-        turn.pipeline_max,
-    )
-    .fetch_one(pool)
-    .await?)
-}
-
 /// The result of putting a trade to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {

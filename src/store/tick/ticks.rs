@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use rust_decimal::Decimal;
-use sqlx::{FromRow, PgConnection, PgPool, Row};
+use sqlx::{FromRow, PgPool, Row};
 
 use crate::domain::{
     Timestamp,
@@ -405,49 +405,4 @@ impl Effects {
         }
         all
     }
-}
-
-/// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before. What
-/// kept the job from trading, and was sent, is over.
-pub(in crate::store) async fn take_slot(
-    connection: &mut PgConnection,
-    tick: Tick,
-    seen: &SlotSeen,
-) -> Result<bool, StoreError> {
-    let high = seen.sample_high.map(|(high, _)| high);
-    let taken = sqlx::query_scalar!(
-        r#"WITH before AS (
-             SELECT job_id, told, told_since FROM job_slots WHERE job_id = $1 FOR NO KEY UPDATE
-         ), taken AS (
-         UPDATE job_slots s
-         SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
-             recent_high = coalesce($5, recent_high), run_reason = NULL, run_first_slot = NULL,
-             sample_high = $6, sample_high_at = $7, sample_high_since = $8, sample_high_config = $9,
-             trailing_high = $11, profit_high = $12,
-             open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
-             open_since = CASE WHEN open_slot > $2 THEN open_since END,
-             blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL
-         FROM before WHERE s.job_id = before.job_id AND (s.last_slot IS NULL OR s.last_slot < $2)
-         RETURNING s.job_id, before.told, before.told_since
-         ), announced AS (
-             INSERT INTO outbox (job_id, event, payload)
-             SELECT job_id, $10, jsonb_build_object('event', told, 'since', told_since) FROM taken WHERE told IS NOT NULL
-         )
-         SELECT count(*) AS "count!" FROM taken"#,
-        tick.job.0,
-        tick.slot,
-        seen.price.0.decimal(),
-        seen.price.1,
-        seen.recent_high.map(Price::decimal),
-        high.map(|high| high.price.decimal()),
-        high.map(|high| high.at),
-        high.map(|high| high.since),
-        seen.sample_high.map(|(_, config)| config),
-        Event::JobRecovered.to_string(),
-        seen.trailing_high.map(Price::decimal),
-        seen.profit_high.map(Price::decimal),
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(taken == 1)
 }

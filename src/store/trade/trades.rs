@@ -1,11 +1,14 @@
 //! Trades: frozen once, carried on from where their rows say they are.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
 use crate::domain::{
     Timestamp,
-    decision::{Plan, Reason, RuleFill, Side},
+    decision::{Reason, RuleFill, Side},
+    event::Event,
     ids::{TradeId, TransactionId, Version, WithdrawalId},
     job::JobId,
     limits::ApprovedPlan,
@@ -18,8 +21,8 @@ use crate::store::{
     StoreError, WAKE_CHANNEL,
     columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
-    session::begin,
-    ticks::{self, SlotSeen, Tick},
+    memory::{JobMemory, RowVersion},
+    ticks::{SlotSeen, Tick},
 };
 
 /// A plan to freeze: only an approved one can be.
@@ -52,46 +55,12 @@ pub enum Frozen {
     TradeOpen,
 }
 
-/// Freezes a plan: slot, trade and tick in one transaction.
+/// Freezes a plan: slot, trade and tick in one statement.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreError> {
-    let mut tx = begin(pool).await?;
-    let tick = Tick {
-        job: new.job.id,
-        slot: new.slot,
-    };
-    // The share lock makes a pause wait for us, or us see the pause.
-    let unchanged = sqlx::query_scalar!(
-        "SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE",
-        new.job.id.0,
-        new.job.version.0,
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    if unchanged.is_none() {
-        return Ok(Frozen::JobChanged);
-    }
-    if !ticks::take_slot(&mut tx, tick, &new.seen).await? {
-        drop(tx);
-        return Ok(Frozen::Already(by_slot(pool, tick).await?));
-    }
-    let plan = new.approved.plan();
-    let id = match insert(&mut tx, new, plan).await {
-        Err(error) if error.constraint() == Some("trades_one_open_per_job") => return Ok(Frozen::TradeOpen),
-        other => other?,
-    };
-    tx.commit().await?;
-    Ok(Frozen::New(id))
-}
-
-/// The trade, its row of history, and a call to the schedulers.
-async fn insert(
-    connection: &mut sqlx::PgConnection,
-    new: &NewTrade<'_>,
-    plan: &Plan,
-) -> Result<TradeId, StoreError> {
+    let (plan, seen) = (new.approved.plan(), &new.seen);
     let (amount_in, amount_out) = (
         plan.amount_in.to_string(),
         new.approved.amount_out_expected().to_string(),
@@ -100,21 +69,22 @@ async fn insert(
         Side::Buy => (&amount_out, &amount_in),
         Side::Sell => (&amount_in, &amount_out),
     };
-    let frozen = sqlx::query!(
-        "WITH frozen AS (
-             INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
-                                 value_usd, config_version, expires_at, base_amount, quote_amount, price_usd,
-                                 next_check_at, plan_price_usd)
-             VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10,
-                     $11, $12::text::numeric, $13::text::numeric, $14,
-                     least(now() + make_interval(secs => $15), $11), $14)
-             RETURNING id, job_id, reason, price_usd, slot
-         ), noted AS (
-             INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
-             SELECT job_id, 'trade', reason, price_usd, id, slot, slot FROM frozen)
-         SELECT id, pg_notify($16, 'trade')::text AS told FROM frozen",
+    let high = seen.sample_high.map(|(high, _)| high);
+    let done = sqlx::query_file!(
+        "src/store/sql/trade_freeze.sql",
         new.job.id.0,
+        new.job.version.0,
         new.slot,
+        seen.price.0.decimal(),
+        seen.price.1,
+        seen.recent_high.map(Price::decimal),
+        high.map(|high| high.price.decimal()),
+        high.map(|high| high.at),
+        high.map(|high| high.since),
+        seen.sample_high.map(|(_, config)| config),
+        Event::JobRecovered.to_string(),
+        seen.trailing_high.map(Price::decimal),
+        seen.profit_high.map(Price::decimal),
         new.job.cycle,
         plan.side.to_string(),
         plan.reason.to_string(),
@@ -130,9 +100,23 @@ async fn insert(
         new.first_check.std().as_secs_f64(),
         WAKE_CHANNEL,
     )
-    .fetch_one(connection)
-    .await?;
-    Ok(TradeId(frozen.id))
+    .fetch_one(pool)
+    .await;
+    let done = match done.map_err(StoreError::from) {
+        Err(error) if error.constraint() == Some("trades_one_open_per_job") => return Ok(Frozen::TradeOpen),
+        other => other?,
+    };
+    if let Some(id) = done.frozen {
+        return Ok(Frozen::New(TradeId(id)));
+    }
+    if !done.unchanged {
+        return Ok(Frozen::JobChanged);
+    }
+    let tick = Tick {
+        job: new.job.id,
+        slot: new.slot,
+    };
+    Ok(Frozen::Already(by_slot(pool, tick).await?))
 }
 
 /// The trade of a slot.
@@ -199,10 +183,32 @@ impl Trade {
 /// # Errors
 /// [`StoreError::NoSuchTrade`], [`StoreError`].
 pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
+    Ok(load_versioned(pool, id).await?.0)
+}
+
+/// The same, with its job if `memory` has that as it is in the database.
+///
+/// # Errors
+/// [`StoreError::NoSuchTrade`], [`StoreError`].
+pub async fn load_with_job(
+    pool: &PgPool,
+    memory: &JobMemory,
+    id: TradeId,
+) -> Result<(Trade, Option<Arc<Job>>), StoreError> {
+    let (trade, version) = load_versioned(pool, id).await?;
+    let known = memory.recall(&[trade.job]).pop().flatten();
+    let job = known
+        .filter(|known| known.version == version)
+        .map(|known| known.job);
+    Ok((trade, job))
+}
+
+async fn load_versioned(pool: &PgPool, id: TradeId) -> Result<(Trade, RowVersion), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT t.job_id, t.slot, t.side, t.reason, t.status, t.amount_in::text AS "amount_in!",
                   t.amount_out_min::text AS "amount_out_min!", t.value_usd::numeric AS "value_usd!: Decimal",
                   t.plan_price_usd, t.version, t.expires_at, clock_timestamp() AS "read_at!",
+                  j.xmin::text AS "row_by!", j.updated_at AS row_at,
                   x.id AS "id?", x.nonce AS "nonce?", x.purpose AS "transaction_purpose?", x.deadline AS "deadline?",
                   a.purpose AS "purpose?", a.hash AS "hash?", a.raw AS "raw?", a.recorded_at AS "recorded_at?",
                   a.sent_at AS "sent_at?", a.max_fee_per_gas::text AS "max_fee?",
@@ -210,13 +216,17 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
                   (SELECT f.hash FROM foreign_transactions f
                    WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
                    ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
-           FROM trades t LEFT JOIN (transactions x JOIN attempts a ON a.transaction_id = x.id) ON x.trade_id = t.id
+           FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN (transactions x JOIN attempts a ON a.transaction_id = x.id) ON x.trade_id = t.id
            WHERE t.id = $1 ORDER BY x.nonce, a.id"#,
         id.0
     )
     .fetch_all(pool)
     .await?;
     let row = rows.first().ok_or(StoreError::NoSuchTrade(id))?;
+    let version = RowVersion {
+        by: row.row_by.clone(),
+        at: row.row_at,
+    };
     let status: TradeStatus = word("trades.status", &row.status)?;
     let mut trade = Trade {
         id,
@@ -256,7 +266,7 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
         })
     });
     (trade.state.transactions, trade.signed) = transactions_of(attempts)?;
-    Ok(trade)
+    Ok((trade, version))
 }
 
 /// An attempt, with its transaction.

@@ -17,8 +17,9 @@ use crate::domain::{
 use crate::store::{
     StoreError,
     columns::{address, amount, clean_text, lower, unsigned, usd, word},
+    room::{Reservation, room},
     session::begin,
-    signers::{self, Reservation, Signed, SignerState, Submitted},
+    signers::{self, Signed, SignerState, Submitted},
     trades, turns,
 };
 
@@ -75,7 +76,7 @@ pub async fn create(
     {
         return Ok(Ok(id));
     }
-    let room = signers::room(&mut *tx, new.account).await?;
+    let room = room(&mut *tx, new.account).await?;
     if room.open >= new.pipeline_max {
         return Ok(Err(Submitted::PipelineFull));
     }

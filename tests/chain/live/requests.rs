@@ -42,9 +42,9 @@ const fn cost(statements: usize, transactions: usize) -> Cost {
 }
 
 /// Most statements and transactions of a buy: the engine's, and with them those of scheduler and queue.
-const BUY_STATEMENTS: [Cost; 2] = [cost(42, 22), cost(100, 65)];
+const BUY_STATEMENTS: [Cost; 2] = [cost(36, 20), cost(110, 80)];
 /// The same of a sale whose token must be approved twice.
-const SELL_STATEMENTS: [Cost; 2] = [cost(50, 26), cost(110, 65)];
+const SELL_STATEMENTS: [Cost; 2] = [cost(58, 30), cost(130, 90)];
 
 /// The world, the meter between it and its node, and the one between it and its database.
 async fn metered() -> (World, Meter, Statements) {

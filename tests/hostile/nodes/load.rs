@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 type Refusal = fn(&Value) -> axum::response::Response;
 
 struct Busy {
-    /// What the first exchange gets.
+    /// What the first exchanges get.
     refusal: Refusal,
+    /// How many of them.
+    refusals: usize,
     asked: Mutex<Vec<(Instant, usize)>>,
 }
 
@@ -30,12 +32,12 @@ async fn exchange(State(busy): State<Arc<Busy>>, Json(asked): Json<Value>) -> ax
         return Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": "0x7a69" })).into_response();
     }
     let size = asked.as_array().map_or(1, Vec::len);
-    let first = {
+    let refuses = {
         let mut log = busy.asked.lock().expect("a log");
         log.push((Instant::now(), size));
-        log.len() == 1
+        log.len() <= busy.refusals
     };
-    if first {
+    if refuses {
         return (busy.refusal)(&asked);
     }
     match asked.as_array() {
@@ -46,7 +48,12 @@ async fn exchange(State(busy): State<Arc<Busy>>, Json(asked): Json<Value>) -> ax
 
 /// A node that refuses once, and our client with `rounds` tries and `pace` requests a second.
 async fn busy(refusal: Refusal, rounds: u32, pace: u32) -> (Rpc, Arc<Busy>) {
-    let (url, busy) = serve(refusal).await;
+    busy_for(1, refusal, rounds, pace).await
+}
+
+/// The same of a node that refuses so many times.
+async fn busy_for(refusals: usize, refusal: Refusal, rounds: u32, pace: u32) -> (Rpc, Arc<Busy>) {
+    let (url, busy) = serve(refusals, refusal).await;
     let keys = ChainFile {
         rpc_urls: vec![url],
         rpc_rounds: Some(rounds),
@@ -66,9 +73,10 @@ fn chain() -> ChainFile {
     }
 }
 
-async fn serve(refusal: Refusal) -> (String, Arc<Busy>) {
+async fn serve(refusals: usize, refusal: Refusal) -> (String, Arc<Busy>) {
     let busy = Arc::new(Busy {
         refusal,
+        refusals,
         asked: Mutex::default(),
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -135,7 +143,7 @@ async fn a_node_is_asked_within_its_own_budget_of_compute_units() {
         )
         .into_response()
     };
-    let (url, busy) = serve(answer).await;
+    let (url, busy) = serve(1, answer).await;
     let keys = ChainFile {
         rpc: vec![NodeFile {
             url,
@@ -233,4 +241,45 @@ async fn no_batch_is_larger_than_a_second_of_the_pace() {
     let sizes: Vec<usize> = log.iter().map(|(_, size)| *size).collect();
     assert_eq!(sizes, [4, 2]);
     assert!(log[1].0 - log[0].0 >= Duration::from_millis(950), "{log:?}");
+}
+
+/// Asks for forty answers one after the other of a node that refuses three times, and says how long the second half
+/// took: it is slowed to an eighth of its pace, which would take eight seconds for twenty.
+async fn recovered(refusal: Refusal) -> Duration {
+    let (rpc, busy) = busy_for(3, refusal, 6, 20).await;
+    for number in 0..40 {
+        let answer: Value = rpc
+            .request("eth_getBalance", json!([number]))
+            .await
+            .expect("an answer");
+        assert_eq!(answer, json!(number));
+    }
+    let log = busy.asked.lock().expect("a log").clone();
+    assert_eq!(log.len(), 43, "three refused, forty answered");
+    log[42].0 - log[22].0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_limit_is_over_is_soon_asked_as_fast_as_it_bears() {
+    let refusals: [(&str, Refusal); 4] = [
+        ("Retry-After", |_| {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "slow down").into_response()
+        }),
+        ("JSON with a pause", |asked| {
+            Json(refused(asked, -32005, "request rate limited; retry after 100 ms")).into_response()
+        }),
+        ("JSON", |asked| {
+            Json(refused(asked, -32007, "15/second request limit reached")).into_response()
+        }),
+        ("HTTP 429 alone", |_| {
+            StatusCode::TOO_MANY_REQUESTS.into_response()
+        }),
+    ];
+    let took = refusals.map(|(name, refusal)| async move { (name, recovered(refusal).await) });
+    for (name, took) in futures::future::join_all(took).await {
+        // At 15 a second; with room for a busy machine.
+        assert!(took < Duration::from_secs(3), "{name}: {took:?}");
+        // And never faster than just below what was refused.
+        assert!(took >= Duration::from_millis(1_250), "{name}: {took:?}");
+    }
 }
