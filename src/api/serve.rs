@@ -7,20 +7,22 @@ use tracing::info;
 
 use super::{cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
 use crate::{
-    app::{App, AppError},
-    config::ApiSettings,
+    app::{App, AppError, signals::Signals},
+    config::Settings,
 };
 
 /// Serves the API at `address` until `stop`.
 ///
 /// # Errors
-/// [`AppError::Io`] if the address is taken.
+/// [`AppError::Io`] if the address is taken, [`AppError::Usage`] if the secret of a signal cannot be used.
 pub async fn serve(
     app: App,
     address: SocketAddr,
-    settings: &ApiSettings,
+    settings: &Settings,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
+    let signals = Signals::new(settings)?;
+    let settings = &settings.api;
     let io = |source| AppError::Io {
         what: format!("the HTTP API at {address} (another address: api.listen in the settings, or --listen)"),
         source,
@@ -34,6 +36,7 @@ pub async fn serve(
         behind_proxy: settings.behind_proxy,
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),
+        signals,
         roles,
         document,
     });

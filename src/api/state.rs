@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
-use crate::app::App;
+use crate::app::{App, signals::Signals};
 
 /// The API of one process.
 pub(super) struct Api {
@@ -16,6 +16,7 @@ pub(super) struct Api {
     pub(super) behind_proxy: bool,
     pub(super) events: Events,
     pub(super) lockout: Lockout,
+    pub(super) signals: Signals,
     /// Who may do what.
     pub(super) roles: Roles,
     /// The OpenAPI document, as JSON.

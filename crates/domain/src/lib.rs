@@ -40,6 +40,7 @@ pub mod router;
 pub mod samples;
 pub mod schedule;
 pub mod secret;
+pub mod signal;
 pub mod span;
 pub mod stops;
 pub mod summary;
