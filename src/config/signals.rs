@@ -54,7 +54,7 @@ pub enum SignalSecretError {
     Weak {
         /// The signal.
         name: String,
-        /// Why.
+        /// What is wrong with the secret.
         source: WeakKey,
     },
 }

@@ -39,7 +39,7 @@ pub struct Signal<'a> {
     pub action: SignalAction,
 }
 
-/// What became of a signal.
+/// Outcome of a signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// It was delivered before, and this is what was done then.
@@ -92,7 +92,7 @@ impl From<sqlx::Error> for Refusal {
 pub async fn receive(pool: &PgPool, signal: Signal<'_>, actor: &str) -> Result<Option<Received>, StoreError> {
     let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, signal.job).await?;
-    // Whoever has the same id waits for the lock on the job, or sees the row.
+    // A delivery with the same id waits for the lock on the job, then sees the row.
     if let Some(known) = known(&mut tx, signal).await? {
         return Ok(known);
     }
