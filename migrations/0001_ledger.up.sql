@@ -27,7 +27,7 @@ CREATE TABLE jobs (
     quote_address         evm_address NOT NULL CHECK (quote_address <> token_address),
     quote_symbol          text        NOT NULL CHECK (length(quote_symbol) BETWEEN 1 AND 32),
     quote_decimals        smallint    NOT NULL CHECK (quote_decimals BETWEEN 0 AND 36),
-    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY', 'ORDER')),
+    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY', 'ORDER', 'BASKET')),
     status                text        NOT NULL DEFAULT 'IDLE'
                           CHECK (status IN ('IDLE', 'RUNNING', 'PAUSED', 'LIQUIDATING', 'ERROR')),
     -- Where a PAUSED or ERROR job resumes to.

@@ -23,7 +23,7 @@ mod view;
 pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
 pub use face::{requests, sessions, signals, tokens};
-pub use job::{adoption, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
+pub use job::{adoption, basket, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
 pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
 pub use tick::{history, ticks};

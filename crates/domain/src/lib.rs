@@ -7,6 +7,7 @@
 pub mod accounting;
 pub mod accumulate;
 pub mod backoff;
+pub mod basket;
 pub mod bounds;
 pub mod brief;
 pub mod calendar;
