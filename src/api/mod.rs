@@ -1,7 +1,8 @@
 //! The HTTP API: a face. It reads a request, asks the application and answers with its view.
 //!
 //! Nobody is answered without a token or a signature, whatever they ask for but the console's own files, which say
-//! nothing about this installation. What each role may is in the OpenAPI document, and the gate reads it there. The policy at the key is out of reach: no operation changes it.
+//! nothing about this installation. What each role may is in the OpenAPI document, and the gate reads it there. The
+//! policy at the key is out of reach: no operation changes it.
 
 mod console;
 mod cookie;

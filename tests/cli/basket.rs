@@ -56,7 +56,7 @@ async fn a_basket_is_started_from_a_file_buys_its_shares_and_is_stopped_and_sold
     said(&terminal, &["tick", "ONE"], &["trade 2"]);
     for token in ["ONE", "TWO"] {
         said(&terminal, &["tick", token], &["basket_in_balance"]);
-        said(&terminal, &["status", token], &["BASKET", "share of its basket"]);
+        said(&terminal, &["status", token], &["basket", "share of its basket"]);
     }
     let jobs = json(&terminal, &["list"]);
     assert_eq!(

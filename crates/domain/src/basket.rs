@@ -1,8 +1,8 @@
 //! Mode basket: target weights over several tokens of one wallet and one quote.
 //!
-//! Each member is a job of its own, with its own tokens and its own quote. It decides on facts of all members: it sells
-//! what it has above its share, and buys what it lacks with quote that it owns. Quote that others do not need is moved to
-//! it first, so that no two members can spend the same.
+//! Each member is a job of its own, with its own tokens and its own quote. It decides on facts of all members: it
+//! sells what it has above its share, and buys what it lacks with quote that it owns. Quote that others do not need is
+//! moved to it first, so that no two members can spend the same.
 
 use rust_decimal::Decimal;
 
@@ -40,8 +40,8 @@ pub fn decide_within(
     )
 }
 
-/// Quote that others would give to this member, which lacks tokens and cannot pay for them alone. Empty if it can, or if
-/// what they could give is less than `min_trade_usd` and makes no trade possible.
+/// Quote that others would give to this member, which lacks tokens and cannot pay for them alone. Empty if it can, or
+/// if what they could give is less than `min_trade_usd` and makes no trade possible.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.

@@ -102,7 +102,7 @@ pub async fn gather(pool: &PgPool, to: &Job, moves: &[Move]) -> Result<bool, Sto
         let Some(giver) = locked.get(&one.from).filter(|job| member(job, to)) else {
             return Ok(false);
         };
-        // What a trade may still spend, or a reorg may still take back, stays.
+        // What a trade may still spend, or a reorg may still undo, stays.
         if leaving::in_motion(&mut tx, one.from).await?.is_some() {
             return Ok(false);
         }

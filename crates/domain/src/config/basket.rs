@@ -25,7 +25,7 @@ const MEMBERS_MAX: u32 = 100;
 pub struct BasketConfig {
     /// Jobs of one wallet, chain and quote with this name are one basket; 1 to 32 of a-z, 0-9, - and _.
     pub name: String,
-    /// Number of its members: nothing is traded until so many were started; 2 to 100.
+    /// Number of its members: nothing is traded until all of them were started; 2 to 100.
     pub members: u32,
     /// This member's share of the basket, as a part of the sum of all weights; above 0, up to 1000.
     #[serde(deserialize_with = "exact_decimal")]

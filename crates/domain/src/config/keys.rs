@@ -300,7 +300,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "basket.members",
-        "Number of members: nothing is traded until so many were started; 2 to 100",
+        "Number of members: nothing is traded until all of them were started; 2 to 100",
     ),
     key(
         "basket.weight",

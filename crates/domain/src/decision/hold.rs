@@ -303,7 +303,7 @@ impl HoldReason {
                 "Fewer members of the basket were started than basket.members says; start the others, or change that."
             }
             Self::BasketPrice => {
-                "Another running member of the basket has no price younger than max_price_age; pause it to go on without it."
+                "Another running member of the basket has no price younger than max_price_age; pause it to continue without it."
             }
             Self::BasketSales => "The token is short of its share; another member of the basket sells first.",
             Self::BasketQuote => {
