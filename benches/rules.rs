@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lgi_mm::domain::{
     config::JobConfig,
-    decision::{Decision, Facts, LastFills, MovingAverage, Position, Spent},
+    decision::{Decision, Facts, LastFills, MovingAverage, Peers, Position, Spent},
     job::JobMode,
     limits,
     units::{Amount, Price, Usd},
@@ -57,6 +57,7 @@ fn facts(mode: JobMode) -> Vec<Facts> {
                 ..LastFills::default()
             },
             spent: Spent::default(),
+            peers: Peers::default(),
         }
     };
     (0..FACTS).map(one).collect()

@@ -1,4 +1,4 @@
-DROP TABLE api_requests, api_tokens, audit, outbox, v4_scans, v4_pools, pools, sale_proofs, ticks_pruned, price_samples, job_events, adjustments, turns,
+DROP TABLE signals, api_requests, api_tokens, audit, outbox, v4_scans, v4_pools, pools, sale_proofs, ticks_pruned, price_samples, job_events, adjustments, turns,
     nonce_repairs, foreign_transactions, failure_watches, fill_watches, fills, gas_paid, reservations, attempts, transactions, withdrawals, signers, ticks, trades,
     job_slots, jobs, installation;
 DROP FUNCTION first_turn, open_transactions, outbox_announces, jobs_identity_is_fixed, history_is_append_only,

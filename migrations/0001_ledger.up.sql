@@ -27,7 +27,7 @@ CREATE TABLE jobs (
     quote_address         evm_address NOT NULL CHECK (quote_address <> token_address),
     quote_symbol          text        NOT NULL CHECK (length(quote_symbol) BETWEEN 1 AND 32),
     quote_decimals        smallint    NOT NULL CHECK (quote_decimals BETWEEN 0 AND 36),
-    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY', 'ORDER')),
+    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY', 'ORDER', 'BASKET')),
     status                text        NOT NULL DEFAULT 'IDLE'
                           CHECK (status IN ('IDLE', 'RUNNING', 'PAUSED', 'LIQUIDATING', 'ERROR')),
     -- Where a PAUSED or ERROR job resumes to.
@@ -534,6 +534,27 @@ CREATE TABLE api_requests (
     CONSTRAINT api_requests_answered CHECK ((status IS NULL) = (answer IS NULL))
 );
 CREATE INDEX api_requests_by_time ON api_requests (begun_at);
+
+-- Signals from outside by their webhook-id: one that is delivered again is carried out once, and gets the first answer.
+CREATE TABLE signals (
+    name        text        NOT NULL CHECK (name ~ '^[a-z0-9_-]{1,32}$'),
+    id          text        NOT NULL CHECK (char_length(id) BETWEEN 1 AND 100),
+    -- SHA-256 of the body.
+    body        bytea       NOT NULL CHECK (octet_length(body) = 32),
+    job_id      bigint      NOT NULL REFERENCES jobs,
+    action      text        NOT NULL CHECK (action IN ('pause', 'resume', 'tick', 'order')),
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The job's status.
+    before      text        NOT NULL,
+    after       text        NOT NULL,
+    -- The slot of a tick: a repetition evaluates the same one, which adopts what was decided.
+    slot        timestamptz,
+    -- Why nothing was done.
+    refused     text,
+    PRIMARY KEY (name, id),
+    CONSTRAINT signals_slot_of_a_tick CHECK ((slot IS NOT NULL) = (action = 'tick' AND refused IS NULL))
+);
+CREATE INDEX signals_by_time ON signals (received_at);
 
 -- One accepted price a series and bucket; the first one seen stays.
 CREATE TABLE price_samples (

@@ -8,6 +8,9 @@ pub const POINTS: [&str; 10] = [
 /// Between a message that its receiver took and the note of that.
 pub const NOTIFIED: &str = "notified";
 
+/// Between a signal that was taken and the tick that it asked for.
+pub const SIGNALLED: &str = "signalled";
+
 /// Names the place to die at, such as `sent`, or `sent@3` for the third time it is reached.
 pub const VARIABLE: &str = "LGI_MM_FAILPOINT";
 

@@ -248,10 +248,11 @@ impl Pruning {
 }
 
 impl Pruning {
-    /// Answers to writes of the HTTP API, which a client repeats within minutes.
+    /// Answers to writes of the HTTP API, which a client repeats within minutes, and to signals.
     async fn answers(&mut self) -> Result<(), StoreError> {
         let before = ANSWERS_KEPT.before(self.now);
         while !self.dry && rows::answers(&mut self.connection, before, BATCH).await? > 0 {}
+        while !self.dry && rows::signals(&mut self.connection, before, BATCH).await? > 0 {}
         Ok(())
     }
 }

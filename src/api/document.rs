@@ -45,6 +45,8 @@ const VIEWS: [(&str, &str); 23] = [
 const ROLE: &str = "x-role";
 /// Its value for an operation that needs no token.
 const NOBODY: &str = "none";
+/// Its value for an operation whose requests are signed.
+const SIGNATURE: &str = "signature";
 /// The path whose operations begin and end a session; a second one changes nothing, so they need no key.
 const SESSION: &str = "/api/v1/session";
 
@@ -60,6 +62,8 @@ pub(super) struct Roles(HashMap<(Method, String), Needed>);
 pub(super) enum Needed {
     /// Anybody: who asks for a session has none.
     Nobody,
+    /// Who has signed the request, which its handler checks.
+    Signature,
     /// Holders of a token of this role, or of one above it.
     Role(Role),
 }
@@ -75,6 +79,7 @@ impl Roles {
         for (path, method, operation) in operations(document) {
             let role = operation[ROLE].as_str().and_then(|role| match role {
                 NOBODY => Some(Needed::Nobody),
+                SIGNATURE => Some(Needed::Signature),
                 role => role.parse().ok().map(Needed::Role),
             });
             let method = method.to_ascii_uppercase().parse().ok();
@@ -110,6 +115,8 @@ pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) 
     let components = &mut document["components"];
     components["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer",
         "description": "A token of this API, which the command line creates and shows once" },
+        "signature": { "type": "apiKey", "in": "header", "name": "webhook-signature",
+        "description": "A signature by Standard Webhooks, with the secret of the signal in the settings" },
         "session": { "type": "apiKey", "in": "cookie", "name": "lgi-mm-9465",
         "description": "A session of the console; its name has the server's port. A write also needs the Origin of this \
                         server and X-Lgi-Mm-Console: 1" } });
@@ -137,13 +144,16 @@ pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) 
 fn complete(path: &str, method: &str, operation: &mut Value) {
     operation["security"] = match operation[ROLE].as_str() {
         Some(NOBODY) => json!([]),
+        Some(SIGNATURE) => json!([{ "signature": [] }]),
         _ => json!([{ "token": [] }, { "session": [] }]),
     };
     operation["responses"]["default"] = json!({
         "description": "Why it was not done",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
-    if method != "get" && path != SESSION && operation[QUESTION].as_bool() != Some(true) {
+    let signed = operation[ROLE] == SIGNATURE;
+    let question = operation[QUESTION].as_bool() == Some(true);
+    if method != "get" && path != SESSION && !signed && !question {
         let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
         match operation["parameters"].as_array_mut() {
             Some(parameters) => parameters.push(key),

@@ -61,7 +61,7 @@ pub(super) async fn pass(State(api): State<Shared>, request: Request, next: Next
 /// Who was let through.
 enum Admitted {
     Bearer(Bearer),
-    /// Someone at this address who has no session yet, and asks for one.
+    /// Someone at this address who has no session yet and asks for one, or who signs their requests.
     Nobody(IpAddr),
 }
 
@@ -84,13 +84,16 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
         cookie::of_our_page(&request.headers)?;
         return Ok(Admitted::Nobody(client(api, request)));
     }
+    if needed == Some(Some(Needed::Signature)) {
+        return Ok(Admitted::Nobody(client(api, request)));
+    }
     let bearer = identified(api, request).await?;
     if bearer.kind == TokenKind::Session && method != Method::GET {
         cookie::of_our_page(&request.headers)?;
     }
     match needed {
         None => Err(Problem::nowhere()),
-        Some(None | Some(Needed::Nobody)) => Err(Problem::method()),
+        Some(None | Some(Needed::Nobody | Needed::Signature)) => Err(Problem::method()),
         Some(Some(Needed::Role(role))) if bearer.role < role => Err(may_not(&bearer, role)),
         Some(Some(Needed::Role(_))) => Ok(Admitted::Bearer(bearer)),
     }

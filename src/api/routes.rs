@@ -20,7 +20,7 @@ use super::{
     document::{self, Roles},
     gate,
     problem::Problem,
-    read, session,
+    read, session, signals,
     state::{Api, Shared},
     write,
 };
@@ -93,6 +93,7 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(write::positions::adopt))
         .routes(routes!(write::positions::release))
         .routes(routes!(write::start::order))
+        .routes(routes!(signals::receive))
         .routes(routes!(read::history::trades))
         .routes(routes!(read::history::logs))
         .routes(routes!(read::history::pnl))

@@ -9,20 +9,22 @@ use super::{
     checks::Checks, cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api,
 };
 use crate::{
-    app::{App, AppError, backtest::runs::Runs},
-    config::ApiSettings,
+    app::{App, AppError, backtest::runs::Runs, signals::Signals},
+    config::Settings,
 };
 
 /// Serves the API at `address` until `stop`.
 ///
 /// # Errors
-/// [`AppError::Io`] if the address is taken.
+/// [`AppError::Io`] if the address is taken, [`AppError::Usage`] if the secret of a signal cannot be used.
 pub async fn serve(
     app: App,
     address: SocketAddr,
-    settings: &ApiSettings,
+    settings: &Settings,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
+    let signals = Signals::new(settings)?;
+    let settings = &settings.api;
     let io = |source| AppError::Io {
         what: format!("the HTTP API at {address} (another address: api.listen in the settings, or --listen)"),
         source,
@@ -38,6 +40,7 @@ pub async fn serve(
         lockout: Lockout::default(),
         checks: Checks::default(),
         runs: Runs::default(),
+        signals,
         roles,
         document,
     });

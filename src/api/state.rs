@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{checks::Checks, document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
-use crate::app::{App, backtest::runs::Runs};
+use crate::app::{App, backtest::runs::Runs, signals::Signals};
 
 /// The API of one process.
 pub(super) struct Api {
@@ -20,6 +20,7 @@ pub(super) struct Api {
     pub(super) checks: Checks,
     /// Backtests of this server.
     pub(super) runs: Runs,
+    pub(super) signals: Signals,
     /// Who may do what.
     pub(super) roles: Roles,
     /// The OpenAPI document, as JSON.

@@ -187,6 +187,7 @@ pub(in crate::app) fn one_buy(rules: &Rules) -> Usd {
         Rules::Accumulate(rules) => rules.dca_amount_usd,
         Rules::Liquidity(rules) => rules.spread_trade_usd,
         Rules::Order(rules) => rules.part_usd(),
+        Rules::Basket(rules) => rules.budget_usd,
     }
 }
 

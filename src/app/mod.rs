@@ -41,6 +41,7 @@ pub(crate) mod reconcile;
 pub(crate) mod repeats;
 pub mod services;
 mod settings_file;
+pub(crate) mod signals;
 pub mod target;
 mod ticker;
 pub(crate) mod tokens;

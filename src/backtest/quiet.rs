@@ -126,8 +126,8 @@ impl Quiet {
                 Accumulating::of(rules, config, started_at, last, position).map(Self::Accumulate)
             }
             Rules::Liquidity(rules) => Balancing::of(rules, config, last, position).map(Self::Liquidity),
-            // Until it has ended; then nothing is evaluated any more.
-            Rules::Order(_) => None,
+            // An order until it has ended; then nothing is evaluated any more. A basket has no backtest.
+            Rules::Order(_) | Rules::Basket(_) => None,
         };
         quiet.unwrap_or(Self::Never)
     }

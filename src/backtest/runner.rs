@@ -17,7 +17,7 @@ use crate::{
         accounting::{Fill, book},
         config::{JobConfig, SourceName},
         costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
-        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleFill, Side},
+        decision::{Decision, Facts, HoldReason, LastFills, Peers, Plan, Position, Reason, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
         order::{self, Done},
@@ -346,6 +346,7 @@ impl Job {
             bought: self.bought,
             last: self.last,
             spent: self.turnover.spent(slot),
+            peers: Peers::default(),
         }
     }
 

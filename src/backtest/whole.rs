@@ -165,7 +165,7 @@ impl Regular {
                 interval: rules.dca_interval,
                 schedule: rules.dca_schedule.clone(),
             },
-            Rules::Liquidity(_) | Rules::Order(_) => {
+            Rules::Liquidity(_) | Rules::Order(_) | Rules::Basket(_) => {
                 let tenth = u64::try_from((to - from).num_milliseconds() / 10).unwrap_or(0);
                 Self {
                     interval: Some(DAY.min(Span::from_millis(tenth.max(1)))),

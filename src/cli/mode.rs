@@ -12,6 +12,8 @@ pub(super) enum ModeArg {
     Liquidity,
     /// Buy or sell once, at a price
     Order,
+    /// Keep a share of a basket of tokens
+    Basket,
 }
 
 impl From<ModeArg> for JobMode {
@@ -20,6 +22,7 @@ impl From<ModeArg> for JobMode {
             ModeArg::Accumulate => Self::Accumulate,
             ModeArg::Liquidity => Self::Liquidity,
             ModeArg::Order => Self::Order,
+            ModeArg::Basket => Self::Basket,
         }
     }
 }

@@ -35,5 +35,5 @@ pub(super) async fn run(settings: &Settings, args: &ServeArgs) -> Result<(), App
     let app = App::open(settings).await?;
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
-    api::serve(app, address, &settings.api, stop).await
+    api::serve(app, address, settings, stop).await
 }

@@ -20,7 +20,7 @@ use crate::{
         connections::Kind,
         services::{self, Service},
     },
-    config::{ApiSettings, Settings},
+    config::Settings,
 };
 
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
         Some(address) => Some(tokio::spawn(serve(
             app.for_a_face().await?,
             address,
-            settings.api.clone(),
+            settings.clone(),
             stop,
         ))),
         None => None,
@@ -97,8 +97,8 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
 }
 
 /// The HTTP API in the same process: trading does not depend on it.
-async fn serve(app: App, address: SocketAddr, settings: ApiSettings, stop: CancellationToken) {
+async fn serve(app: App, address: SocketAddr, settings: Settings, stop: CancellationToken) {
     if let Err(error) = api::serve(app, address, &settings, stop).await {
-        error!(%address, %error, "the HTTP API is not served; set api.listen to a free address, or to off");
+        error!(%address, %error, "the HTTP API is not served; set api.listen to a free address or to off, or correct what it names");
     }
 }

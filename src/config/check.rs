@@ -30,6 +30,9 @@ pub(super) fn problems(settings: &Settings) -> Vec<InvalidConfig> {
         "an address and port such as 127.0.0.1:9464, or off",
     );
     api(settings, &mut found);
+    for (name, signal) in &settings.signals {
+        signal.check(name, &mut found);
+    }
     found.into_found()
 }
 

@@ -16,6 +16,7 @@ mod load;
 mod sections;
 mod service;
 mod settings;
+mod signals;
 pub mod zones;
 
 pub use crate::domain::secret::Secret;
@@ -30,3 +31,4 @@ pub use load::usual_files;
 pub use sections::{ApiSettings, LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile};
 pub use service::{home, service_environment, user_unit_dir};
 pub use settings::Settings;
+pub use signals::{SignalSecretError, SignalSettings};

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     database::DatabaseSettings,
     sections::{ApiSettings, LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile},
+    signals::SignalSettings,
 };
 use crate::{
     chain::{ChainFile, WalletSettings},
@@ -55,6 +56,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// `[api]`
     pub api: ApiSettings,
+    /// `[signals.NAME]`: signed messages from outside.
+    pub signals: BTreeMap<String, SignalSettings>,
     /// `[notify]`
     pub notify: NotifySettings,
     /// `[retention]`

@@ -192,7 +192,7 @@ fn budget_left(job: &JobFacts) -> Option<f64> {
             let most = rules.max_accumulation_usd.decimal().to_f64()?;
             Some((most - job.cost).max(0.0))
         }
-        Rules::Liquidity(_) => {
+        Rules::Liquidity(_) | Rules::Basket(_) => {
             let price = job
                 .quote_price
                 .or_else(|| price_before_a_fill(&job.quote_symbol))?;

@@ -238,7 +238,7 @@ fn target(result: &BacktestResult) -> Option<(f64, f64)> {
             drawing(rules.target_ratio_pct),
             drawing(rules.rebalance_threshold_pct),
         )),
-        Rules::Accumulate(_) | Rules::Order(_) => None,
+        Rules::Accumulate(_) | Rules::Order(_) | Rules::Basket(_) => None,
     }
 }
 

@@ -79,7 +79,9 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
             dollars(own.value_usd)
         ),
         JobMode::Accumulate | JobMode::Order => format!("hold what is worth {} USD", dollars(own.value_usd)),
-        JobMode::Liquidity => format!("ended with tokens and money worth {} USD", dollars(own.value_usd)),
+        JobMode::Liquidity | JobMode::Basket => {
+            format!("ended with tokens and money worth {} USD", dollars(own.value_usd))
+        }
     };
     let others: Vec<String> = result
         .comparisons

@@ -80,6 +80,7 @@ fn heading(result: &BacktestResult) -> String {
         (JobMode::Liquidity, None) => format!("Liquidity over {name}"),
         (JobMode::Order, Some(_)) => format!("An order for {} over {name}", token(result)),
         (JobMode::Order, None) => format!("An order over {name}"),
+        (JobMode::Basket, _) => format!("A basket over {name}"),
     };
     if result.series.invented {
         format!(

@@ -290,3 +290,24 @@ pub async fn answers(
     .await?;
     Ok(gone.rows_affected())
 }
+
+/// Signals that were received before `before`: one that old is refused by its time. Nothing changes such old ones any
+/// more, so none is locked.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn signals(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query!(
+        "DELETE FROM signals WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM signals WHERE received_at < $1 ORDER BY received_at LIMIT $2))",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}

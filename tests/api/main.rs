@@ -17,4 +17,5 @@ mod reading;
 mod real;
 mod server;
 mod session;
+mod signals;
 mod writing;

@@ -71,38 +71,22 @@ impl Served {
     /// On this database.
     pub async fn on(db: TestDb, variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut command = program(&db, &dir);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .envs(variables.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("our own program");
-        let (log, (says, said)) = (Arc::new(Mutex::new(String::new())), mpsc::channel());
-        let lines = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let kept = log.clone();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if line.contains("HTTP API served") {
-                    let line: Value = serde_json::from_str(&line).expect("a line");
-                    let _ = says.send(line["address"].as_str().map(str::to_owned).expect("an address"));
-                }
-                let mut kept = kept.lock().expect("the log");
-                kept.push_str(&line);
-                kept.push('\n');
-            }
-        });
-        let address = tokio::task::spawn_blocking(move || said.recv_timeout(Duration::from_secs(60)));
-        let address = address.await.expect("a thread");
-        let address = address.unwrap_or_else(|_| panic!("never served: {}", log.lock().expect("the log")));
+        let (child, log, address) = begun(&db, &dir, variables).await;
         Self {
             db,
-            address: address.parse().expect("an address"),
+            address,
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),
             dir,
             child,
             log,
         }
+    }
+
+    /// Another server on the same database, after this one was killed.
+    pub async fn again(&mut self, variables: &[(&str, &str)]) {
+        let ended = self.child.wait().expect("an end");
+        assert!(!ended.success(), "it was not killed: {}", self.log());
+        (self.child, self.log, self.address) = begun(&self.db, &self.dir, variables).await;
     }
 
     /// Our program as a command, with JSON.
@@ -180,6 +164,39 @@ pub async fn answer(request: RequestBuilder) -> Answer {
         headers,
         text,
     }
+}
+
+/// A server that answers: its process, its log and its address.
+async fn begun(
+    db: &TestDb,
+    dir: &tempfile::TempDir,
+    variables: &[(&str, &str)],
+) -> (Child, Arc<Mutex<String>>, SocketAddr) {
+    let mut command = program(db, dir);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("our own program");
+    let (log, (says, said)) = (Arc::new(Mutex::new(String::new())), mpsc::channel());
+    let lines = BufReader::new(child.stderr.take().expect("its log")).lines();
+    let kept = log.clone();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            if line.contains("HTTP API served") {
+                let line: Value = serde_json::from_str(&line).expect("a line");
+                let _ = says.send(line["address"].as_str().map(str::to_owned).expect("an address"));
+            }
+            let mut kept = kept.lock().expect("the log");
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    });
+    let address = tokio::task::spawn_blocking(move || said.recv_timeout(Duration::from_secs(60)));
+    let address = address.await.expect("a thread");
+    let address = address.unwrap_or_else(|_| panic!("never served: {}", log.lock().expect("the log")));
+    (child, log, address.parse().expect("an address"))
 }
 
 /// The program with nothing of this machine's environment but the path.

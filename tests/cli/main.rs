@@ -7,6 +7,7 @@ mod audit;
 mod backtest;
 mod bad_input;
 mod bad_settings;
+mod basket;
 mod completions;
 mod doctor;
 mod editor;

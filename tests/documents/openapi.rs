@@ -46,13 +46,19 @@ fn each_operation_says_who_may_and_how_it_fails_and_each_write_has_a_key() {
         // Who asks for a session has none.
         let open = place == "post /api/v1/session";
         let session = path == "/api/v1/session";
+        // Who signs it needs neither a token nor a key: its webhook-id is one.
+        let signed = place == "post /api/v1/signals/{name}";
         assert!(
-            role.is_some_and(
-                |role| role.parse::<lgi_mm::domain::role::Role>().is_ok() || open && role == "none"
-            ),
+            role.is_some_and(|role| role.parse::<lgi_mm::domain::role::Role>().is_ok()
+                || open && role == "none"
+                || signed && role == "signature"),
             "{place}: {role:?}"
         );
-        let security = if open { Value::Null } else { serde_json::json!([]) };
+        let security = if open || signed {
+            Value::Null
+        } else {
+            serde_json::json!([])
+        };
         assert_eq!(operation["security"][0]["token"], security, "{place}");
         let problems = &operation["responses"]["default"]["content"]["application/problem+json"];
         assert!(problems.is_object(), "{place}");
@@ -69,7 +75,7 @@ fn each_operation_says_who_may_and_how_it_fails_and_each_write_has_a_key() {
             .any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
         // A question has a body and changes nothing.
         let question = operation["x-question"] == true;
-        assert_eq!(key, method != "get" && !session && !question, "{place}");
+        assert_eq!(key, method != "get" && !session && !signed && !question, "{place}");
         let owners = ["get /api/v1/tokens"];
         assert_eq!(
             role == Some("viewer"),

@@ -238,6 +238,7 @@ async fn services(cluster: &Cluster) {
         "TRUNCATE outbox",
         "SELECT hash FROM api_tokens",
         "INSERT INTO api_requests (token_id, key, request) VALUES (1, 'k', sha256('k'))",
+        "UPDATE signals SET id = 'k'",
         "CREATE TABLE mine (id bigint)",
     ] {
         refused(&scheduler, sql).await;
@@ -253,6 +254,7 @@ async fn services(cluster: &Cluster) {
         "SELECT hash FROM api_tokens",
         "UPDATE api_tokens SET role = 'owner'",
         "SELECT answer FROM api_requests",
+        "SELECT id FROM signals",
         "DELETE FROM price_samples",
         "TRUNCATE fills, fill_watches",
         "ALTER TABLE fills DISABLE TRIGGER ALL",

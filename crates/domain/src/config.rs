@@ -3,6 +3,7 @@
 //! What is stored with a job is complete: a later change of a default changes no running job.
 
 mod accumulate;
+mod basket;
 mod defaults;
 mod extent;
 mod invalid;
@@ -16,6 +17,7 @@ mod sections;
 mod validate;
 
 pub use accumulate::{AccumulateConfig, AfterStop};
+pub use basket::BasketConfig;
 pub use extent::{LookBack, MostBought};
 pub use invalid::{InvalidConfig, Validator};
 pub use job::{JobConfig, JobConfigFile, OneModeOnly};

@@ -3,6 +3,7 @@
 mod facts;
 mod hold;
 mod last_fills;
+mod peers;
 mod plan;
 mod reason;
 mod rule;
@@ -10,6 +11,7 @@ mod rule;
 pub use facts::{Facts, MovingAverage, Position, Spent};
 pub use hold::HoldReason;
 pub use last_fills::{LastFills, ProfitTaken, RuleFill};
+pub use peers::{Peer, Peers};
 pub use plan::{Decision, Plan};
 pub use reason::{Reason, Side};
 pub(crate) use rule::{RuleOutcome, first_to_fire};

@@ -43,6 +43,8 @@ pub enum JobMode {
     Liquidity,
     /// Buy or sell once, when a price is reached.
     Order,
+    /// Keep a share of a basket of several tokens.
+    Basket,
 }
 
 impl JobMode {
@@ -53,6 +55,7 @@ impl JobMode {
             Self::Accumulate => "accumulate",
             Self::Liquidity => "liquidity",
             Self::Order => "order",
+            Self::Basket => "basket",
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod accounting;
 pub mod accumulate;
 pub mod backoff;
+pub mod basket;
 pub mod bounds;
 pub mod brief;
 pub mod calendar;
@@ -40,6 +41,7 @@ pub mod router;
 pub mod samples;
 pub mod schedule;
 pub mod secret;
+pub mod signal;
 pub mod span;
 pub mod stops;
 pub mod summary;

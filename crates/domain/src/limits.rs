@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 
 use super::{
-    accumulate,
+    accumulate, basket,
     bounds::{self, Worth},
     config::{JobConfig, LimitsConfig, OrderConfig, Rules, Trigger},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
@@ -90,6 +90,7 @@ pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
         Rules::Accumulate(rules) => accumulate::decide_within(rules, &config.schedule, facts, limit),
         Rules::Liquidity(rules) => liquidity::decide_within(rules, &config.schedule, facts, limit),
         Rules::Order(rules) => order::decide_within(rules, &config.schedule, facts, limit),
+        Rules::Basket(rules) => basket::decide_within(rules, &config.limits, facts, limit),
     }
 }
 
@@ -102,7 +103,7 @@ pub fn stop_is_due(liquidation: Option<&Liquidation>, config: &JobConfig, facts:
             matches!(state, Ok(StopState::Due(_)))
         }
         Rules::Order(rules) if liquidation.is_none() => order::stop_is_due(rules, &config.schedule, facts),
-        Rules::Accumulate(_) | Rules::Liquidity(_) | Rules::Order(_) => false,
+        Rules::Accumulate(_) | Rules::Liquidity(_) | Rules::Order(_) | Rules::Basket(_) => false,
     }
 }
 
@@ -118,7 +119,7 @@ pub fn remembered_profit_high(config: &JobConfig, facts: &Facts) -> Option<Price
 pub fn remembered_high(config: &JobConfig, facts: &Facts, plan: Option<&Plan>) -> Option<Price> {
     match &config.rules {
         Rules::Accumulate(rules) => stops::remembered_high(rules, facts, plan),
-        Rules::Liquidity(_) => None,
+        Rules::Liquidity(_) | Rules::Basket(_) => None,
         Rules::Order(rules) => order::remembered_best(rules, facts),
     }
 }

@@ -115,6 +115,8 @@ impl HoldReason {
             | Self::ConfigRefused
             | Self::KeyUnavailable
             | Self::OrderEmpty
+            | Self::BasketIncomplete
+            | Self::BasketPrice
             | Self::Arithmetic
             | Self::TickFailed => Effect::Blocked(Event::JobHeld),
             Self::NotDue
@@ -131,7 +133,10 @@ impl HoldReason {
             | Self::OrderUnconfirmed
             | Self::OrderSlice
             | Self::OrderOver
-            | Self::LimitPrice => Effect::Clear,
+            | Self::LimitPrice
+            | Self::BasketInBalance
+            | Self::BasketSales
+            | Self::BasketQuote => Effect::Clear,
             Self::Backoff
             | Self::Paused
             | Self::Idle

@@ -67,6 +67,13 @@ impl BacktestRequest {
         mode: JobMode,
         more: &[String],
     ) -> Result<Setup, AppError> {
+        if mode == JobMode::Basket {
+            return Err(AppError::Usage(
+                "mode basket has no backtest yet: its members decide on prices of several tokens, and a series has those of \
+                 one; start the basket on paper instead"
+                    .to_owned(),
+            ));
+        }
         let layers = self.given.clone().over_defaults(&settings.defaults, mode);
         let config = build_job_config(
             &JobConfig::for_mode(mode),

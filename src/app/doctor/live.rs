@@ -37,6 +37,7 @@ fn probe(rules: &Rules) -> Usd {
         Rules::Accumulate(rules) => rules.dca_amount_usd,
         Rules::Liquidity(rules) => rules.spread_trade_usd,
         Rules::Order(rules) => rules.part_usd(),
+        Rules::Basket(rules) => rules.budget_usd,
     };
     usual.max(Usd::rounded(PROBE_USD, Rounding::Up))
 }

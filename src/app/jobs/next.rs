@@ -102,6 +102,8 @@ pub(super) async fn next(app: &App, job: &Job) -> Result<Next, AppError> {
         Rules::Accumulate(rules) => accumulate(app, rules, &tick, &mut next).await?,
         Rules::Liquidity(rules) => liquidity(app, rules, &tick, &mut next).await?,
         Rules::Order(rules) => next.order = Some(ordered(rules, &tick, now)),
+        // What it waits for is its hold reason: it depends on the others.
+        Rules::Basket(_) => {}
     }
     next.daily_limits = daily_limits(&tick);
     Ok(next)

@@ -93,6 +93,13 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
             JobName::from(&job)
         )));
     }
+    if job.mode == JobMode::Basket {
+        return Err(AppError::Refused(format!(
+            "{} is a member of a basket: its decisions depend on the others, whose samples `replay` does not read; it is \
+             for jobs of the modes accumulate and liquidity",
+            JobName::from(&job)
+        )));
+    }
     let config = build_job_config(&job.config, job.mode, &request.given)?;
     let unchanged = setup(&app.settings, &job)?;
     let changed = Setup {

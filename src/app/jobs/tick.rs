@@ -11,7 +11,7 @@ use crate::{
     app::{Actor, App, AppError, Target, name::JobName, target, whole::shown},
     domain::{Timestamp, decision::HoldReason, ids::TradeId},
     engine::{Engine, Progress, Tick, TickOutcome},
-    store::slots,
+    store::{jobs::Job, slots},
 };
 
 /// Longest wait for a final trade; after that a daemon settles it.
@@ -59,10 +59,21 @@ impl Serialize for Ticking {
 /// Evaluates a job once, now, and waits for its trade for a limited time.
 pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, AppError> {
     let job = target::find(&app.pool, target).await?;
-    let engine = app.engine().await?;
     let slot = slots::by_hand(&app.pool, job.id, actor.as_str()).await?;
+    evaluate(app, &job, slot, PATIENCE).await
+}
+
+/// Evaluates a slot of a job in this process, and waits at most `patience` for its trade. One that was evaluated before
+/// is not evaluated again.
+pub(in crate::app) async fn evaluate(
+    app: &App,
+    job: &Job,
+    slot: Timestamp,
+    patience: Duration,
+) -> Result<Ticked, AppError> {
+    let engine = app.engine().await?;
     let tick = Tick { job: job.id, slot };
-    let gone = || AppError::NotFound(format!("{} was removed", JobName::from(&job)));
+    let gone = || AppError::NotFound(format!("{} was removed", JobName::from(job)));
     let result = engine.evaluate(&[tick]).await.pop().ok_or_else(gone)?;
     let (decision, explanation, trade) = match result.outcome? {
         TickOutcome::Held { reason, detail } => {
@@ -76,11 +87,11 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
         TickOutcome::NoSuchJob => return Err(gone()),
     };
     let is_final = match trade {
-        Some(trade) => settle(&engine, trade).await?,
+        Some(trade) => settle(&engine, trade, patience).await?,
         None => true,
     };
     Ok(Ticked {
-        name: JobName::from(&job),
+        name: JobName::from(job),
         slot,
         decision,
         explanation,
@@ -90,9 +101,9 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
 }
 
 /// Waits for the trade; false if it is not final in time.
-async fn settle(engine: &Engine, trade: TradeId) -> Result<bool, AppError> {
+async fn settle(engine: &Engine, trade: TradeId, patience: Duration) -> Result<bool, AppError> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < patience {
         if engine.drive(trade).await? == Progress::Final {
             return Ok(true);
         }

@@ -50,6 +50,7 @@ pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)
         }
         Rules::Liquidity(rules) => lines.extend(around_the_average(next, rules, clock)),
         Rules::Order(rules) => lines.extend(order::lines(status, rules, clock)),
+        Rules::Basket(_) => {}
     }
     let limits = next.daily_limits.iter();
     lines.extend(limits.map(|limit| ("daily limit", daily_limit(clock, limit))));

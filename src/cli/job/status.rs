@@ -108,7 +108,7 @@ fn question(status: &Status) -> &'static str {
     match status.line.status {
         JobStatus::Liquidating => "why not selling",
         _ if sells => "why not selling",
-        _ if status.line.mode == JobMode::Liquidity => "why not trading",
+        _ if matches!(status.line.mode, JobMode::Liquidity | JobMode::Basket) => "why not trading",
         _ => "why not buying",
     }
 }
@@ -174,7 +174,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
     if let Some(costs) = &status.costs {
         facts.push(("round trip", costs::line(costs)));
     }
-    if line.mode == JobMode::Liquidity {
+    if matches!(line.mode, JobMode::Liquidity | JobMode::Basket) {
         let owned = format!("{} {}", tokens(status.quote_balance), status.quote);
         facts.push(("owned quote", owned));
     }

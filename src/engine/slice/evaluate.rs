@@ -217,11 +217,19 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let windows: Vec<SampleWindow> = priced.iter().map(window).collect();
         let histories = samples::observe(&self.pool, &windows, self.settings.sample_interval).await?;
+        let mut peers = self.peers(&priced).await?;
         let mut plans = Vec::new();
         for (mut priced, observed) in priced.into_iter().zip(histories) {
             priced.sample_high = observed.sample_high;
-            let facts = facts(&priced, &observed.history);
+            let mut facts = facts(&priced, &observed.history);
+            facts.peers = peers.remove(&priced.tick.job.id).unwrap_or_default();
             match decision(&priced.tick, &facts) {
+                Decision::Hold(reason @ HoldReason::BasketQuote) => {
+                    match self.gather(&priced, &facts).await {
+                        Ok(detail) => holds.push(hold_on(&priced, &facts, reason, detail)),
+                        Err(error) => results.push(failed(name(&priced.tick), error)),
+                    }
+                }
                 Decision::Hold(reason) => {
                     self.dry_sale(&priced).await;
                     holds.push(hold_on(&priced, &facts, reason, None));

@@ -6,7 +6,7 @@ use crate::engine::tick::Tick;
 use crate::{
     domain::{
         config::SourceName,
-        decision::{Decision, Facts, HoldReason, Plan},
+        decision::{Decision, Facts, HoldReason, Peers, Plan},
         job::{JobStatus, Realm},
         limits,
         liquidate::Liquidation,
@@ -163,6 +163,7 @@ pub(in crate::engine) fn facts(priced: &Priced, history: &History) -> Facts {
         bought: job.total_accumulated,
         last: job.last,
         spent: *spent,
+        peers: Peers::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One slice of slots: facts, rules, limits, and the trade that is frozen.
 
 pub(in crate::engine) mod approve;
+mod basket;
 pub(in crate::engine) mod believe;
 pub(in crate::engine) mod evaluate;
 pub(in crate::engine) mod facts;

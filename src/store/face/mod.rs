@@ -2,4 +2,5 @@
 
 pub mod requests;
 pub mod sessions;
+pub mod signals;
 pub mod tokens;

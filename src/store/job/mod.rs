@@ -1,6 +1,7 @@
 //! Jobs: their rows, slots, orders, prices and what the rules remember.
 
 pub mod adoption;
+pub mod basket;
 pub mod bulk;
 pub(in crate::store) mod earned;
 mod filter;

@@ -327,6 +327,17 @@ pub async fn close_decided(pool: &PgPool, jobs: &[JobId]) -> Result<(), StoreErr
 /// [`StoreError`].
 pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp, StoreError> {
     let mut tx = begin(pool).await?;
+    let slot = by_hand_in(&mut tx, job, actor).await?;
+    tx.commit().await?;
+    Ok(slot)
+}
+
+/// The same, in the caller's transaction.
+pub(in crate::store) async fn by_hand_in(
+    tx: &mut PgConnection,
+    job: JobId,
+    actor: &str,
+) -> Result<Timestamp, StoreError> {
     let row = sqlx::query!(
         r#"SELECT clock_timestamp() AS "now!", greatest(last_slot, open_slot) AS fence FROM job_slots WHERE job_id = $1"#,
         job.0
@@ -335,7 +346,7 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
     .await?;
     let slot = past_fence(row.now, row.fence);
     event(
-        &mut tx,
+        tx,
         job,
         actor,
         "tick",
@@ -343,7 +354,6 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
         Some(serde_json::json!({ "slot": slot })),
     )
     .await?;
-    tx.commit().await?;
     Ok(slot)
 }
 

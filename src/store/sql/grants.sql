@@ -39,12 +39,12 @@ BEGIN
         GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_engine;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_engine;
         -- Who may use the HTTP API is no affair of theirs.
-        REVOKE ALL ON public.api_tokens, public.api_requests FROM lgi_mm_engine;
+        REVOKE ALL ON public.api_tokens, public.api_requests, public.signals FROM lgi_mm_engine;
         FOR it IN SELECT relname, relname = ANY (kept) AS keep FROM pg_class
                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
                   -- Nonces are reset by hand, on evidence, through the command line, whose writes the audit is of.
                   AND relname <> ALL (ARRAY['_sqlx_migrations', 'api_requests', 'api_tokens', 'audit', 'installation', 'jobs',
-                    'nonce_repairs']) LOOP
+                    'nonce_repairs', 'signals']) LOOP
             EXECUTE format('GRANT INSERT, UPDATE %s ON public.%I TO lgi_mm_engine',
                 CASE WHEN it.keep THEN '' ELSE ', DELETE' END, it.relname);
         END LOOP;
@@ -75,7 +75,7 @@ BEGIN
         GRANT UPDATE (announced) ON public.installation TO lgi_mm_scheduler;
         GRANT INSERT ON public.outbox, public.receivers, public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT DELETE ON public.ticks, public.price_samples, public.outbox, public.receivers, public.deliveries,
-            public.api_requests TO lgi_mm_scheduler;
+            public.api_requests, public.signals TO lgi_mm_scheduler;
         GRANT SELECT ON paper.balances TO lgi_mm_scheduler;
         GRANT SELECT, INSERT, UPDATE, DELETE ON apalis.jobs TO lgi_mm_scheduler;
         GRANT SELECT ON apalis.workers, apalis._sqlx_migrations TO lgi_mm_scheduler;

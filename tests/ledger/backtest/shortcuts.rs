@@ -60,6 +60,7 @@ fn setup(random: &mut StdRng) -> Setup {
         JobMode::Accumulate => Rules::Accumulate(accumulate(random)),
         JobMode::Liquidity => Rules::Liquidity(liquidity(random)),
         JobMode::Order => Rules::Order(order(random)),
+        JobMode::Basket => Rules::for_mode(mode),
     };
     let mut setup = Setup::new(mode, config, PaperSettings::default());
     setup.token_decimals = pick(random, &[0, 6, 18, 24]);

@@ -5,6 +5,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+mod basket;
 mod blocked;
 mod budget;
 mod dropped;

@@ -5,6 +5,8 @@ mod accounting;
 #[cfg(test)]
 mod accumulate;
 #[cfg(test)]
+mod basket;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod config;

@@ -6,7 +6,7 @@ use lgi_mm::domain::{
     Timestamp,
     accounting::{Booked, Fill, book},
     config::JobConfig,
-    decision::{Facts, LastFills, MovingAverage, Plan, Position, ProfitTaken, RuleFill, Side, Spent},
+    decision::{Facts, LastFills, MovingAverage, Peers, Plan, Position, ProfitTaken, RuleFill, Side, Spent},
     job::JobMode,
     units::{Amount, Price, Rounding, Usd},
 };
@@ -74,6 +74,7 @@ pub(crate) fn facts() -> Facts {
         bought: Usd::ZERO,
         last: LastFills::default(),
         spent: Spent::default(),
+        peers: Peers::default(),
     }
 }
 
@@ -246,6 +247,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                     order_stop: last.6,
                     backoff_until: None,
                 },
+                peers: Peers::default(),
                 spent: Spent {
                     buys_today: spent.0,
                     volume_today: spent.1,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     accumulate::AccumulateConfig,
+    basket::BasketConfig,
     invalid::{InvalidConfig, Validator},
     liquidity::LiquidityConfig,
     order::OrderConfig,
@@ -56,11 +57,16 @@ pub struct JobConfigFile {
     /// The rules of mode order; present in that mode only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderConfig>,
+    /// The rules of mode basket; present in that mode only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basket: Option<BasketConfig>,
 }
 
 /// A configuration with the tables of no mode, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a job has the table of exactly one mode, [accumulate], [liquidity] or [order]; here are {found}")]
+#[error(
+    "a job has the table of exactly one mode, [accumulate], [liquidity], [order] or [basket]; here are {found}"
+)]
 pub struct OneModeOnly {
     /// How many tables of modes there are.
     pub found: usize,
@@ -104,15 +110,17 @@ impl JobConfigFile {
     /// Every error: a table of another mode, the mode's own table missing, values out of range.
     pub fn validated(mut self, mode: JobMode) -> Result<JobConfig, Vec<InvalidConfig>> {
         let (accumulate, liquidity) = (self.accumulate.take(), self.liquidity.take());
-        let order = self.order.take();
+        let (order, basket) = (self.order.take(), self.basket.take());
         let mut found = Validator::default();
         found.section(JobMode::Accumulate, accumulate.is_some(), mode);
         found.section(JobMode::Liquidity, liquidity.is_some(), mode);
         found.section(JobMode::Order, order.is_some(), mode);
+        found.section(JobMode::Basket, basket.is_some(), mode);
         let rules = match mode {
             JobMode::Accumulate => accumulate.map(Rules::Accumulate),
             JobMode::Liquidity => liquidity.map(Rules::Liquidity),
             JobMode::Order => order.map(Rules::Order),
+            JobMode::Basket => basket.map(Rules::Basket),
         };
         let config = self.with(rules.unwrap_or_else(|| Rules::for_mode(mode)));
         if let Err(wrong) = config.validate(mode) {
@@ -130,6 +138,7 @@ impl TryFrom<JobConfigFile> for JobConfig {
             file.accumulate.take().map(Rules::Accumulate),
             file.liquidity.take().map(Rules::Liquidity),
             file.order.take().map(Rules::Order),
+            file.basket.take().map(Rules::Basket),
         ]
         .into_iter()
         .flatten();
@@ -156,6 +165,7 @@ impl From<JobConfig> for JobConfigFile {
             Rules::Accumulate(rules) => file.accumulate = Some(rules),
             Rules::Liquidity(rules) => file.liquidity = Some(rules),
             Rules::Order(rules) => file.order = Some(rules),
+            Rules::Basket(rules) => file.basket = Some(rules),
         }
         file
     }

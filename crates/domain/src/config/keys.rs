@@ -294,4 +294,24 @@ pub const KEYS: &[Key] = &[
     ),
     key("order.slices", "Number of equal parts; 1 to 10000"),
     key("order.over", "Time from the first part to the last; 0s to 365d"),
+    key(
+        "basket.name",
+        "Jobs of one wallet, chain and quote with this name are one basket; 1 to 32 of a-z, 0-9, - and _",
+    ),
+    key(
+        "basket.members",
+        "Number of members: nothing is traded until all of them were started; 2 to 100",
+    ),
+    key(
+        "basket.weight",
+        "Share of the basket, as a part of the sum of all weights; above 0, up to 1000",
+    ),
+    key(
+        "basket.band_pct",
+        "Distance from the target share that trades; above 0, up to 99 % of that share",
+    ),
+    key(
+        "basket.budget_usd",
+        "Money that this member brings into the basket, USD, above 0",
+    ),
 ];

@@ -2,6 +2,7 @@
 
 use super::{
     accumulate::AccumulateConfig,
+    basket::BasketConfig,
     extent::{LookBack, MostBought},
     liquidity::LiquidityConfig,
     order::OrderConfig,
@@ -18,6 +19,8 @@ pub enum Rules {
     Liquidity(LiquidityConfig),
     /// `[order]`
     Order(OrderConfig),
+    /// `[basket]`
+    Basket(BasketConfig),
 }
 
 impl Rules {
@@ -28,6 +31,7 @@ impl Rules {
             JobMode::Accumulate => Self::Accumulate(AccumulateConfig::default()),
             JobMode::Liquidity => Self::Liquidity(LiquidityConfig::default()),
             JobMode::Order => Self::Order(OrderConfig::default()),
+            JobMode::Basket => Self::Basket(BasketConfig::default()),
         }
     }
 
@@ -38,6 +42,7 @@ impl Rules {
             Self::Accumulate(_) => JobMode::Accumulate,
             Self::Liquidity(_) => JobMode::Liquidity,
             Self::Order(_) => JobMode::Order,
+            Self::Basket(_) => JobMode::Basket,
         }
     }
 
@@ -48,6 +53,7 @@ impl Rules {
             Self::Accumulate(rules) => rules.look_back(),
             Self::Liquidity(rules) => rules.look_back(),
             Self::Order(_) => OrderConfig::look_back(),
+            Self::Basket(_) => BasketConfig::look_back(),
         }
     }
 
@@ -58,6 +64,7 @@ impl Rules {
             Self::Accumulate(rules) => rules.most_bought(),
             Self::Liquidity(rules) => rules.most_bought(),
             Self::Order(rules) => rules.most_bought(),
+            Self::Basket(rules) => rules.most_bought(),
         }
     }
 
@@ -68,6 +75,7 @@ impl Rules {
         match self {
             Self::Accumulate(_) | Self::Order(_) => None,
             Self::Liquidity(rules) => Some(rules.budget_usd),
+            Self::Basket(rules) => Some(rules.budget_usd),
         }
     }
 
@@ -75,7 +83,7 @@ impl Rules {
     #[must_use]
     pub fn max_daily_volume(&self) -> Option<Usd> {
         match self {
-            Self::Accumulate(_) | Self::Order(_) => None,
+            Self::Accumulate(_) | Self::Order(_) | Self::Basket(_) => None,
             Self::Liquidity(rules) => Some(rules.max_daily_volume_usd).filter(|most| *most != Usd::ZERO),
         }
     }
@@ -85,7 +93,7 @@ impl Rules {
     pub const fn accumulate(&self) -> Option<&AccumulateConfig> {
         match self {
             Self::Accumulate(rules) => Some(rules),
-            Self::Liquidity(_) | Self::Order(_) => None,
+            Self::Liquidity(_) | Self::Order(_) | Self::Basket(_) => None,
         }
     }
 
@@ -93,7 +101,7 @@ impl Rules {
     pub const fn accumulate_mut(&mut self) -> Option<&mut AccumulateConfig> {
         match self {
             Self::Accumulate(rules) => Some(rules),
-            Self::Liquidity(_) | Self::Order(_) => None,
+            Self::Liquidity(_) | Self::Order(_) | Self::Basket(_) => None,
         }
     }
 
@@ -101,7 +109,7 @@ impl Rules {
     #[must_use]
     pub const fn liquidity(&self) -> Option<&LiquidityConfig> {
         match self {
-            Self::Accumulate(_) | Self::Order(_) => None,
+            Self::Accumulate(_) | Self::Order(_) | Self::Basket(_) => None,
             Self::Liquidity(rules) => Some(rules),
         }
     }
@@ -109,7 +117,7 @@ impl Rules {
     /// The rules of mode liquidity, to change them.
     pub const fn liquidity_mut(&mut self) -> Option<&mut LiquidityConfig> {
         match self {
-            Self::Accumulate(_) | Self::Order(_) => None,
+            Self::Accumulate(_) | Self::Order(_) | Self::Basket(_) => None,
             Self::Liquidity(rules) => Some(rules),
         }
     }
@@ -119,7 +127,7 @@ impl Rules {
     pub const fn order(&self) -> Option<&OrderConfig> {
         match self {
             Self::Order(rules) => Some(rules),
-            Self::Accumulate(_) | Self::Liquidity(_) => None,
+            Self::Accumulate(_) | Self::Liquidity(_) | Self::Basket(_) => None,
         }
     }
 
@@ -127,7 +135,16 @@ impl Rules {
     pub const fn order_mut(&mut self) -> Option<&mut OrderConfig> {
         match self {
             Self::Order(rules) => Some(rules),
-            Self::Accumulate(_) | Self::Liquidity(_) => None,
+            Self::Accumulate(_) | Self::Liquidity(_) | Self::Basket(_) => None,
+        }
+    }
+
+    /// The rules of mode basket.
+    #[must_use]
+    pub const fn basket(&self) -> Option<&BasketConfig> {
+        match self {
+            Self::Basket(rules) => Some(rules),
+            Self::Accumulate(_) | Self::Liquidity(_) | Self::Order(_) => None,
         }
     }
 }

@@ -32,6 +32,7 @@ impl JobConfig {
             Rules::Accumulate(rules) => rules.check(&self.limits, &mut found),
             Rules::Liquidity(rules) => rules.check(&self.limits, &mut found),
             Rules::Order(rules) => rules.check(&self.limits, &mut found),
+            Rules::Basket(rules) => rules.check(&self.limits, &mut found),
         }
         found.or_errors(())
     }

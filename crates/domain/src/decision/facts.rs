@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::last_fills::LastFills;
+use super::{last_fills::LastFills, peers::Peers};
 use crate::{
     Timestamp,
     units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -39,6 +39,8 @@ pub struct Facts {
     pub last: LastFills,
     /// Recent turnover, open trades included.
     pub spent: Spent,
+    /// The other members of its basket; nobody in other modes.
+    pub peers: Peers,
 }
 
 /// A time-weighted mean and how much of its window it covers.

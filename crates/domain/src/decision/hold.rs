@@ -143,6 +143,16 @@ pub enum HoldReason {
     OrderOver,
     /// Order: the quote is worse than `limit_usd`, less `max_slippage_bps`.
     LimitPrice,
+    /// Basket: the token's share is within its band.
+    BasketInBalance,
+    /// Basket: fewer than `basket.members` were started.
+    BasketIncomplete,
+    /// Basket: another member has no recent price.
+    BasketPrice,
+    /// Basket: another member sells first.
+    BasketSales,
+    /// Basket: quote of other members is moved to this one, or waits until their trades are final.
+    BasketQuote,
     /// A number went out of range; nothing was traded.
     Arithmetic,
     /// The tick itself failed; it is logged and the next slot runs.
@@ -287,6 +297,17 @@ impl HoldReason {
             Self::OrderOver => "The order's time is over; it trades nothing more.",
             Self::LimitPrice => {
                 "The venue's quote is worse than limit_usd by more than max_slippage_bps; the order waits."
+            }
+            Self::BasketInBalance => "The token's share of its basket is within its band.",
+            Self::BasketIncomplete => {
+                "Fewer members of the basket were started than basket.members says; start the others, or change that."
+            }
+            Self::BasketPrice => {
+                "Another running member of the basket has no price younger than max_price_age; pause it to continue without it."
+            }
+            Self::BasketSales => "The token is short of its share; another member of the basket sells first.",
+            Self::BasketQuote => {
+                "The token is short of its share; quote of other members is moved to it once their trades are final."
             }
             Self::Arithmetic => {
                 "A number went out of range and nothing was traded; check amounts and decimals."

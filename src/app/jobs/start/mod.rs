@@ -246,9 +246,12 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
 /// `ended`: the order that this one takes the place of.
 async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result<Prepared, AppError> {
     let Some(mode) = request.mode else {
-        return Err(
-            message!["a new job needs ", Field::Mode, " accumulate, liquidity or order",].bad_input(),
-        );
+        return Err(message![
+            "a new job needs ",
+            Field::Mode,
+            " accumulate, liquidity, order or basket",
+        ]
+        .bad_input());
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;

@@ -82,14 +82,14 @@ impl StartRequest {
         let Some(budget) = self.budget else {
             return Ok(below);
         };
-        if mode != JobMode::Liquidity {
+        if !matches!(mode, JobMode::Liquidity | JobMode::Basket) {
             let problem = format!(
-                " {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
+                " {budget}: only a job of mode liquidity or basket has a budget; what mode accumulate may spend is \
                  accumulate.max_accumulation_usd"
             );
             return Err(message![Field::Budget, problem].bad_input());
         }
-        Ok(below.assignments(&[format!("liquidity.budget_usd={budget}")], "budget")?)
+        Ok(below.assignments(&[format!("{}.budget_usd={budget}", mode.section())], "budget")?)
     }
 }
 

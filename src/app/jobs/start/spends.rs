@@ -24,6 +24,10 @@ pub(super) fn spends(config: &JobConfig) -> String {
             return format!("sells all tokens that it is given{}", waits(rules));
         }
         Rules::Order(rules) => format!("buys for {} USD in all{}", rules.amount_usd, waits(rules)),
+        Rules::Basket(rules) => format!(
+            "brings {} USD into basket {}, and buys and sells to keep its share of weight {}",
+            rules.budget_usd, rules.name, rules.weight
+        ),
     };
     format!("{rules}; at most {} USD a day", config.limits.max_daily_spend_usd)
 }

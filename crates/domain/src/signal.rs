@@ -1,0 +1,43 @@
+//! What a signed message from outside may ask of a job.
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantArray};
+
+/// One request of a signal. Each is a thing that the job's owner could do by hand, and none is larger than the job's
+/// configuration allows.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumString,
+    VariantArray,
+    Serialize,
+    Deserialize,
+)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum SignalAction {
+    /// Stop new trades.
+    Pause,
+    /// Continue after a pause by the same signal.
+    Resume,
+    /// Evaluate the job's rules once, now.
+    Tick,
+    /// Place the job's order to buy once more.
+    Order,
+}
+
+/// Longest name of a signal.
+const NAME_MAX: usize = 32;
+
+/// Whether a text names a signal: 1 to 32 of a-z, 0-9, - and _.
+#[must_use]
+pub fn is_signal_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    (1..=NAME_MAX).contains(&name.len()) && name.chars().all(fits)
+}

@@ -1,0 +1,114 @@
+//! Signed messages from outside (Standard Webhooks). A signature takes the place of a token.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tracing::info;
+use utoipa::ToSchema;
+
+use super::{extract::At, gate::Asker, problem::Problem, state::Shared};
+use crate::app::{
+    AppError,
+    signals::{self, Answer, Delivery, SignalError},
+};
+
+/// Longest time for a body.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a signal asks; other members are not read.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Asked {
+    /// pause, resume, tick or order
+    #[expect(dead_code, reason = "the application reads the body, as it was signed")]
+    action: String,
+}
+
+/// Carries a signed message out, once for each webhook-id: the settings say for which job it is, and what it may do.
+#[utoipa::path(post, path = "/api/v1/signals/{name}", tag = "jobs",
+    params(("name" = String, Path, description = "Name of the signal in the settings"),
+           ("webhook-id" = String, Header, description = "Of this message; the same when it is delivered again"),
+           ("webhook-timestamp" = i64, Header, description = "Time of this delivery, seconds since 1970, within 5 minutes"),
+           ("webhook-signature" = String, Header,
+            description = "v1, and the base64 of HMAC-SHA256 over id, timestamp and body with dots between")),
+    request_body = Asked, extensions(("x-role" = json!("signature"))),
+    responses((status = 200, description = "What it did", body = serde_json::Value)))]
+pub(super) async fn receive(
+    State(api): State<Shared>,
+    At(name): At<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asker = request.extensions().get::<Asker>().copied();
+    let headers = request.headers().clone();
+    let reading = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, &api)).await;
+    let slow = |_| Problem::malformed(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    let body = reading
+        .map_err(slow)?
+        .map_err(|error| Problem::malformed(error.status(), &error.body_text()))?;
+    let shared = Arc::clone(&api);
+    // It is carried out whole, also if its sender does not wait for the answer.
+    let work = tokio::spawn(async move {
+        let delivery = Delivery {
+            name: &name,
+            id: one(&headers, "webhook-id"),
+            timestamp: one(&headers, "webhook-timestamp"),
+            signature: one(&headers, "webhook-signature"),
+            body: &body,
+        };
+        signals::receive(&shared.app, &shared.signals, delivery).await
+    });
+    let received = work
+        .await
+        .unwrap_or_else(|error| Err(AppError::Internal(error.to_string()).into()));
+    match received {
+        Ok(answer) => answered(&answer),
+        Err(error) => {
+            if let (SignalError::Unknown | SignalError::Stale(_), Some(Asker(address))) = (&error, asker) {
+                info!(%address, "a message that no signal has signed in time was refused");
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// The text of a header that is there once.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let mut given = headers.get_all(name).iter();
+    let text = given.next().and_then(|value| value.to_str().ok());
+    match given.next() {
+        None => text.unwrap_or_default(),
+        Some(_) => "",
+    }
+}
+
+fn answered(answer: &Answer) -> Result<Response, Problem> {
+    let text = serde_json::to_string(answer).map_err(|error| AppError::Internal(error.to_string()))?;
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    if answer.again {
+        response
+            .headers_mut()
+            .insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+impl From<SignalError> for Problem {
+    fn from(error: SignalError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignalError::Unknown | SignalError::Stale(_) => Self::http(
+                StatusCode::UNAUTHORIZED,
+                "signature",
+                "a valid signature is needed",
+                &detail,
+            ),
+            SignalError::Malformed(_) => Self::malformed(StatusCode::UNPROCESSABLE_ENTITY, &detail),
+            SignalError::App(error) => error.into(),
+        }
+    }
+}

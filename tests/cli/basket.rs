@@ -1,0 +1,132 @@
+//! `--mode basket`: started from a file and from flags, seen, stopped, sold and removed.
+
+use crate::{pnl::json, terminal::Terminal};
+
+const FIRST: &str = "0x0000000000000000000000000000000000000001";
+const SECOND: &str = "0x0000000000000000000000000000000000000002";
+
+fn start(token: &'static str, symbol: &'static str) -> [&'static str; 15] {
+    [
+        "start",
+        token,
+        "--symbol",
+        symbol,
+        "--mode",
+        "basket",
+        "--budget",
+        "100",
+        "--config",
+        "index.toml",
+        "--set",
+        "price.generated.swing_pct=0",
+        "--set",
+        "limits.max_position_usd=0",
+        "--quiet",
+    ]
+}
+
+fn said(terminal: &Terminal, args: &[&str], expected: &[&str]) {
+    let ran = terminal.run(args);
+    for word in expected {
+        assert!(
+            ran.stdout.contains(word),
+            "{args:?} said {}, not {word}",
+            ran.story()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_started_from_a_file_buys_its_shares_and_is_stopped_and_sold_like_other_jobs() {
+    let terminal = Terminal::new().await;
+    terminal.file(
+        "index.toml",
+        "[price]\nsources = [\"generated\"]\n[basket]\nname = \"index\"\nmembers = 2\n",
+    );
+    let start = |token, symbol| start(token, symbol)[..14].to_vec();
+    said(
+        &terminal,
+        &start(FIRST, "ONE"),
+        &["job 1 (ONE, paper on base): started in mode BASKET"],
+    );
+    said(&terminal, &["tick", "ONE"], &["basket_incomplete"]);
+    said(&terminal, &start(SECOND, "TWO"), &["started in mode BASKET"]);
+    // Each knows the other by the price that it accepted last.
+    said(&terminal, &["tick", "TWO"], &["trade 1"]);
+    said(&terminal, &["tick", "ONE"], &["trade 2"]);
+    for token in ["ONE", "TWO"] {
+        said(&terminal, &["tick", token], &["basket_in_balance"]);
+        said(&terminal, &["status", token], &["basket", "share of its basket"]);
+    }
+    let jobs = json(&terminal, &["list"]);
+    assert_eq!(
+        (&jobs[0]["mode"], &jobs[1]["mode"]),
+        (&"BASKET".into(), &"BASKET".into())
+    );
+    said(&terminal, &["trades"], &["REBALANCE"]);
+    said(&terminal, &["pause", "ONE", "TWO"], &["ONE", "TWO", "PAUSED"]);
+    said(&terminal, &["resume", "ONE", "TWO"], &["RUNNING"]);
+    let edit = ["config", "edit", "ONE", "--set", "basket.weight=3", "--yes"];
+    said(&terminal, &edit, &["basket.weight"]);
+    // A quarter is enough for the second: it sells, and what it gets is not the first one's before it is final.
+    said(&terminal, &["tick", "TWO"], &["trade 3"]);
+    said(&terminal, &["tick", "ONE"], &["basket_quote"]);
+    sqlx::query("DELETE FROM fill_watches")
+        .execute(&terminal.pool)
+        .await
+        .expect("final");
+    said(
+        &terminal,
+        &["tick", "ONE"],
+        &["basket_quote", "were moved from other members"],
+    );
+    said(&terminal, &["tick", "ONE"], &["trade 4"]);
+    said(&terminal, &["liquidate", "ONE", "TWO", "--yes"], &["LIQUIDATING"]);
+    for token in ["ONE", "TWO"] {
+        terminal.run(&["tick", token]);
+        terminal.run(&["tick", token]);
+        said(&terminal, &["status", token], &["IDLE"]);
+        said(&terminal, &["remove", token, "--yes"], &["removed"]);
+    }
+    let audit = terminal.run(&["paper", "audit"]);
+    assert_eq!(audit.code, 0, "{}", audit.story());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_basket_cannot_do_is_refused_by_name() {
+    let terminal = Terminal::new().await;
+    let base = start(FIRST, "ONE");
+    terminal.file("index.toml", "[price]\nsources = [\"generated\"]\n");
+    for (key, says) in [
+        ("basket.members=1", "2 to 100"),
+        ("basket.weight=0", "above 0"),
+        ("basket.band_pct=100", "up to 99"),
+        ("basket.name=My Index", "a-z"),
+    ] {
+        let mut args = base[..14].to_vec();
+        args.extend(["--set", key]);
+        let ran = terminal.run(&args);
+        assert!(
+            ran.code == 2 && ran.stderr.contains(says),
+            "{key}: {}",
+            ran.story()
+        );
+    }
+    terminal.file(
+        "p.csv",
+        "time,price\n2026-01-01T00:00:00Z,1\n2026-01-02T00:00:00Z,2\n",
+    );
+    let ran = terminal.run(&["backtest", "--prices", "p.csv", "--mode", "basket"]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("no backtest yet"),
+        "{}",
+        ran.story()
+    );
+    terminal.ok(&base[..14]);
+    let ran = terminal.run(&["replay", "ONE"]);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("member of a basket"),
+        "{}",
+        ran.story()
+    );
+}
