@@ -94,6 +94,7 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(write::positions::release))
         .routes(routes!(write::start::order))
         .routes(routes!(read::history::trades))
+        .routes(routes!(read::history::export))
         .routes(routes!(read::history::logs))
         .routes(routes!(read::history::pnl))
         .routes(routes!(read::events::events))
