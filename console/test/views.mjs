@@ -33,7 +33,7 @@ export async function edit(page, other) {
   await page.keyboard.press("Enter");
   await page.locator(".notice.good", { hasText: "1 changed, from the next slot on" }).waitFor();
   await refused(async () => {
-    await other.locator(".notice.warn", { hasText: "Somebody else has edited this job" }).waitFor();
+    await other.locator(".notice.warn", { hasText: "This job was edited since you opened it" }).waitFor();
     await apply(other).click();
     await other.locator(".notice.bad", { hasText: "was edited since" }).waitFor();
   });
@@ -41,7 +41,7 @@ export async function edit(page, other) {
   await other.locator(".heading", { hasText: "version 2" }).waitFor();
   await apply(other).click();
   await other.locator(".notice.good", { hasText: "1 changed" }).waitFor();
-  await page.locator(".notice.warn", { hasText: "Somebody else has edited this job" }).waitFor();
+  await page.locator(".notice.warn", { hasText: "This job was edited since you opened it" }).waitFor();
 }
 
 export async function health(page) {
@@ -119,7 +119,7 @@ export async function settings(page) {
   await page.getByLabel("Name").fill("phone");
   await refused(async () => {
     await page.getByRole("button", { name: "Create…" }).click();
-    await page.locator("dialog[open]", { hasText: "let whoever has a new token called phone" }).waitFor();
+    await page.locator("dialog[open]", { hasText: "create a token called phone" }).waitFor();
   });
   await page.locator("dialog").getByRole("button", { name: "Create" }).click();
   const secret = await page.locator(".secret").innerText();

@@ -1,6 +1,9 @@
 //! Before something is done: edits and starts that are only checked, backtests, and all that was done as a file.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,14 +11,11 @@ use serde_json::{Value, json};
 use crate::server::{Answer, Served, TOKEN, answer, quiet_job};
 
 async fn post(served: &Served, token: &str, path: &str, body: Value) -> Answer {
+    // A key of its own for each.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let key = NUMBER.fetch_add(1, Ordering::Relaxed);
     let request = served.request(Method::POST, path).bearer_auth(token);
-    let key = format!("{path}{body}").chars().take(100).collect::<String>();
-    answer(
-        request
-            .header("Idempotency-Key", key.replace('\n', " "))
-            .json(&body),
-    )
-    .await
+    answer(request.header("Idempotency-Key", key).json(&body)).await
 }
 
 async fn ask(served: &Served, token: &str, path: &str, body: Value) -> Answer {

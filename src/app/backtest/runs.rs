@@ -1,4 +1,4 @@
-//! Backtests that run beside other requests: started, watched, read. They are in memory alone and end with the process.
+//! Backtests that run while other requests are answered: started, watched, read. They are in memory alone and end with the process.
 
 use std::{
     collections::VecDeque,
