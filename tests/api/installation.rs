@@ -103,6 +103,13 @@ async fn an_overview_adds_up_what_the_list_of_jobs_shows() {
     assert_eq!(overview["dead"]["late_since"], jobs[0]["late_since"]);
 }
 
+/// What owner has ordered about the token.
+async fn trail_of_phone(served: &Served) -> Vec<String> {
+    let rows = "SELECT action FROM audit WHERE subject = 'phone' AND actor = 'api:owner' ORDER BY id";
+    let rows = sqlx::query_scalar(rows).fetch_all(&served.db.pool).await;
+    rows.expect("the audit")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_made_once_it_is_confirmed_shown_once_and_revoked() {
     let served = Served::new().await;
@@ -156,13 +163,7 @@ async fn a_token_is_made_once_it_is_confirmed_shown_once_and_revoked() {
         served.get(&secret, "/api/v1/jobs").await.status,
         StatusCode::UNAUTHORIZED
     );
-    let trail: Vec<(String, String)> =
-        sqlx::query_as("SELECT actor, action FROM audit WHERE subject = 'phone' ORDER BY id")
-            .fetch_all(&served.db.pool)
-            .await
-            .expect("the audit");
-    let row = |action: &str| ("api:owner".to_owned(), action.to_owned());
-    assert_eq!(trail, [row("token_new"), row("token_revoke")]);
+    assert_eq!(trail_of_phone(&served).await, ["token_new", "token_revoke"]);
     for (wrong, problem) in [
         (
             json!({ "name": "Phone!", "role": "viewer", "expires": "30d" }),

@@ -22,22 +22,11 @@ async fn ask(served: &Served, token: &str, path: &str, body: Value) -> Answer {
     answer(served.request(Method::POST, path).bearer_auth(token).json(&body)).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_change_nothing() {
-    let served = Served::new().await;
-    quiet_job(&served, 1);
-    let owner = served.token("owner");
-    let count = async || -> (i64, i64, i64) {
-        let rows = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_events), (SELECT count(*) FROM api_requests)";
-        sqlx::query_as(rows)
-            .fetch_one(&served.db.pool)
-            .await
-            .expect("counts")
-    };
-    let before = count().await;
+/// A difference, or each key that cannot have its value.
+async fn an_edit_is_checked(served: &Served, owner: &str) {
     let check = "/api/v1/jobs/1/config/check";
     let set = json!({ "set": ["accumulate.dca_amount_usd=25", "limits.max_slippage_bps=50"] });
-    let shown = ask(&served, &owner, check, set).await;
+    let shown = ask(served, owner, check, set).await;
     assert_eq!(shown.status, StatusCode::OK, "{shown:?}");
     let shown = shown.json();
     assert_eq!(
@@ -58,7 +47,7 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
     .await;
     assert_eq!(same.json()["changed"], false);
     let two = json!({ "set": ["accumulate.dca_amount_usd=-1", "limits.max_slippage_bps=0"] });
-    let wrong = ask(&served, &owner, check, two).await;
+    let wrong = ask(served, owner, check, two).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     let detail = wrong.json()["detail"].as_str().expect("text").to_owned();
     for key in [
@@ -67,9 +56,15 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
     ] {
         assert!(detail.lines().any(|line| line.starts_with(key)), "{detail}");
     }
+}
 
-    let start = json!({ "token": TOKEN, "mode": "ACCUMULATE", "symbol": "CLAWD", "set": ["price.sources=generated", "accumulate.dca_amount_usd=12"] });
-    let would = ask(&served, &owner, "/api/v1/jobs/check", start.clone()).await;
+fn start() -> Value {
+    json!({ "token": TOKEN, "mode": "ACCUMULATE", "symbol": "CLAWD", "set": ["price.sources=generated", "accumulate.dca_amount_usd=12"] })
+}
+
+/// What it would do; and what is known of a token.
+async fn a_start_is_checked(served: &Served, owner: &str) {
+    let would = ask(served, owner, "/api/v1/jobs/check", start()).await;
     assert_eq!(would.status, StatusCode::OK, "{would:?}");
     let would = would.json();
     assert_eq!(
@@ -85,7 +80,7 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
     assert_eq!(would["config"]["accumulate"]["dca_amount_usd"], "12");
     assert_eq!(would["costs"]["amount_usd"], "12");
     let wrong = json!({ "token": TOKEN, "mode": "ACCUMULATE", "set": ["accumulate.dca_amount=12"] });
-    let wrong = ask(&served, &owner, "/api/v1/jobs/check", wrong).await;
+    let wrong = ask(served, owner, "/api/v1/jobs/check", wrong).await;
     assert!(
         wrong.text.contains("did you mean accumulate.dca_amount_usd"),
         "{wrong:?}"
@@ -110,11 +105,28 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
             .is_some_and(|why| why.contains("were not found")),
         "{found}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_change_nothing() {
+    let served = Served::new().await;
+    quiet_job(&served, 1);
+    let owner = served.token("owner");
+    let count = async || -> (i64, i64, i64) {
+        let rows = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_events), (SELECT count(*) FROM api_requests)";
+        sqlx::query_as(rows)
+            .fetch_one(&served.db.pool)
+            .await
+            .expect("counts")
+    };
+    let before = count().await;
+    an_edit_is_checked(&served, &owner).await;
+    a_start_is_checked(&served, &owner).await;
     assert_eq!(count().await, before);
 
-    let started = post(&served, &owner, "/api/v1/jobs", start.clone()).await;
+    let started = post(&served, &owner, "/api/v1/jobs", start()).await;
     assert_eq!(started.status, StatusCode::OK, "{started:?}");
-    let again = ask(&served, &owner, "/api/v1/jobs/check", start).await.json();
+    let again = ask(&served, &owner, "/api/v1/jobs/check", start()).await.json();
     assert_eq!(
         (&again["job"], &again["does"]),
         (&2.into(), &"is already running".into())
@@ -142,6 +154,38 @@ async fn ended(served: &Served, token: &str, started: &Answer) -> Value {
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "{run}");
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Wrong prices fail a run; what cannot be run at all is refused.
+async fn refusals(served: &Served, (operator, viewer): (&str, &str), body: &Value) {
+    let mut broken = body.clone();
+    broken["csv"] = "time,price\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,none\n".into();
+    let broken = post(served, operator, "/api/v1/backtests", broken).await;
+    let broken = ended(served, viewer, &broken).await;
+    let error = broken["error"].as_str().expect("why").to_owned();
+    assert!(
+        error.contains("swings.csv") && error.contains("line 3") && !error.contains("/tmp"),
+        "{error}"
+    );
+    for (wrong, said) in [
+        (json!({ "mode": "ACCUMULATE" }), "`csv` or `token`"),
+        (
+            json!({ "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=0"] }),
+            "accumulate.dca_amount_usd",
+        ),
+        (
+            json!({ "csv": "x", "mode": "ACCUMULATE", "sweep": ["accumulate.dca_amount_usd=9..1:1"] }),
+            "`sweep`",
+        ),
+        (
+            json!({ "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=5"], "sweep": ["accumulate.dca_amount_usd=1..9:1"] }),
+            "both a value and a range",
+        ),
+    ] {
+        let refused = post(served, operator, "/api/v1/backtests", wrong.clone()).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}: {refused:?}");
+        assert!(refused.text.contains(said), "{wrong}: {refused:?}");
     }
 }
 
@@ -197,35 +241,7 @@ async fn backtests_run_one_after_the_other_are_as_the_command_lines_and_have_the
     ] {
         assert!(policy.contains(part), "{policy}");
     }
-    // Wrong prices fail it, and say where.
-    let mut broken = body.clone();
-    broken["csv"] = "time,price\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,none\n".into();
-    let broken = post(&served, &operator, "/api/v1/backtests", broken).await;
-    let broken = ended(&served, &viewer, &broken).await;
-    let error = broken["error"].as_str().expect("why").to_owned();
-    assert!(
-        error.contains("swings.csv") && error.contains("line 3") && !error.contains("/tmp"),
-        "{error}"
-    );
-    for (wrong, said) in [
-        (json!({ "mode": "ACCUMULATE" }), "`csv` or `token`"),
-        (
-            json!({ "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=0"] }),
-            "accumulate.dca_amount_usd",
-        ),
-        (
-            json!({ "csv": "x", "mode": "ACCUMULATE", "sweep": ["accumulate.dca_amount_usd=9..1:1"] }),
-            "`sweep`",
-        ),
-        (
-            json!({ "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=5"], "sweep": ["accumulate.dca_amount_usd=1..9:1"] }),
-            "both a value and a range",
-        ),
-    ] {
-        let refused = post(&served, &operator, "/api/v1/backtests", wrong.clone()).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}: {refused:?}");
-        assert!(refused.text.contains(said), "{wrong}: {refused:?}");
-    }
+    refusals(&served, (&operator, &viewer), &body).await;
     let gone = served.get(&viewer, "/api/v1/backtests/1").await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     assert!(gone.text.contains("end with the server"), "{gone:?}");
