@@ -140,7 +140,8 @@ async fn a_token_is_made_once_it_is_confirmed_shown_once_and_revoked() {
         (&again.json()["name"], &again.json()["secret"]),
         (&"phone".into(), &Value::Null)
     );
-    let rows = "SELECT r::text FROM api_requests r UNION ALL SELECT t::text FROM api_tokens t UNION ALL SELECT a::text FROM audit a";
+    let rows = "SELECT r::text FROM api_requests r UNION ALL SELECT t::text FROM api_tokens t
+                UNION ALL SELECT a::text FROM audit a";
     let rows: Vec<String> = sqlx::query_scalar(rows)
         .fetch_all(&served.db.pool)
         .await

@@ -39,8 +39,8 @@ async fn an_edit_is_checked(served: &Served, owner: &str) {
         (&"accumulate.dca_amount_usd".into(), &"10".into(), &"25".into())
     );
     let same = ask(
-        &served,
-        &owner,
+        served,
+        owner,
         check,
         json!({ "set": ["accumulate.dca_amount_usd=10"] }),
     )
@@ -59,7 +59,8 @@ async fn an_edit_is_checked(served: &Served, owner: &str) {
 }
 
 fn start() -> Value {
-    json!({ "token": TOKEN, "mode": "ACCUMULATE", "symbol": "CLAWD", "set": ["price.sources=generated", "accumulate.dca_amount_usd=12"] })
+    let set = ["price.sources=generated", "accumulate.dca_amount_usd=12"];
+    json!({ "token": TOKEN, "mode": "ACCUMULATE", "symbol": "CLAWD", "set": set })
 }
 
 /// What it would do; and what is known of a token.
@@ -87,8 +88,8 @@ async fn a_start_is_checked(served: &Served, owner: &str) {
     );
     // Where no price site answers, it is said; a token that a job knows is found by its name.
     let found = ask(
-        &served,
-        &owner,
+        served,
+        owner,
         "/api/v1/look",
         json!({ "token": "t1", "amount_usd": "50" }),
     )
@@ -113,7 +114,8 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
     quiet_job(&served, 1);
     let owner = served.token("owner");
     let count = async || -> (i64, i64, i64) {
-        let rows = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_events), (SELECT count(*) FROM api_requests)";
+        let rows = "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_events),
+                           (SELECT count(*) FROM api_requests)";
         sqlx::query_as(rows)
             .fetch_one(&served.db.pool)
             .await
@@ -179,7 +181,10 @@ async fn refusals(served: &Served, (operator, viewer): (&str, &str), body: &Valu
             "`sweep`",
         ),
         (
-            json!({ "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=5"], "sweep": ["accumulate.dca_amount_usd=1..9:1"] }),
+            json!({
+                "csv": "x", "mode": "ACCUMULATE", "set": ["accumulate.dca_amount_usd=5"],
+                "sweep": ["accumulate.dca_amount_usd=1..9:1"],
+            }),
             "both a value and a range",
         ),
     ] {
@@ -193,7 +198,10 @@ async fn refusals(served: &Served, (operator, viewer): (&str, &str), body: &Valu
 async fn backtests_run_one_after_the_other_are_as_the_command_lines_and_have_their_report() {
     let served = Served::new().await;
     let (operator, viewer) = (served.token("operator"), served.token("viewer"));
-    let body = json!({ "csv": prices(600), "name": "swings.csv", "mode": "ACCUMULATE", "symbol": "SWING", "set": ["accumulate.dca_interval=1d"] });
+    let body = json!({
+        "csv": prices(600), "name": "swings.csv", "mode": "ACCUMULATE", "symbol": "SWING",
+        "set": ["accumulate.dca_interval=1d"],
+    });
     let forbidden = post(&served, &viewer, "/api/v1/backtests", body.clone()).await;
     assert_eq!(forbidden.status, StatusCode::FORBIDDEN);
     let run = post(&served, &operator, "/api/v1/backtests", body.clone()).await;
