@@ -13,15 +13,17 @@ const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", arg
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 context.setDefaultTimeout(PATIENCE);
 
-/** Errors of the page. While the server is `away`, or the session over, the browser reports its own. */
+/** Errors of the page. While the server is `away`, or the session over, the browser reports its own; while it `refuses`,
+ * answers of 4xx. */
 export const troubles = [];
-export const server = { away: false };
+export const server = { away: false, refuses: false };
+const refusal = (text) => server.refuses && /status of 4\d\d/.test(text);
 
 export async function tab() {
   const page = await context.newPage();
   page.on("pageerror", (error) => troubles.push(error.message));
   page.on("console", (message) => {
-    if (message.type() === "error" && !server.away) troubles.push(message.text());
+    if (message.type() === "error" && !server.away && !refusal(message.text())) troubles.push(message.text());
   });
   return page;
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 
 import { accessible, connected, enter, server, status, tab, to, walk } from "./kit.mjs";
+import { backtest, begin, edit, files, health, settings, wallets } from "./views.mjs";
 
 const { LINK } = process.env;
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -100,6 +101,14 @@ const [page, other] = [await tab(), await tab()];
 await walk(page, async () => {
   await signIn(page);
   await orders(page, other);
+  await edit(page, other);
+  await health(page);
+  await wallets(page);
+  await begin(page);
+  await backtest(page);
+  await settings(page);
+  await files(page);
+  for (const each of [page, other]) await to(each, "#/jobs/1", "h1 .status");
   await restart(page, other);
   await hostile(page);
   await sale(page);

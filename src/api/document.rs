@@ -9,13 +9,14 @@ use serde_json::{Map, Value, json};
 use crate::domain::role::Role;
 
 /// The schemas of docs/schema that answers refer to, by the command that prints them.
-const VIEWS: [(&str, &str); 23] = [
+const VIEWS: [(&str, &str); 24] = [
     ("adopt", include_str!("../../docs/schema/adopt.json")),
     ("backtest", include_str!("../../docs/schema/backtest.json")),
     ("config-edit", include_str!("../../docs/schema/config-edit.json")),
     ("config-keys", include_str!("../../docs/schema/config-keys.json")),
     ("config-show", include_str!("../../docs/schema/config-show.json")),
     ("doctor", include_str!("../../docs/schema/doctor.json")),
+    ("export", include_str!("../../docs/schema/export.json")),
     ("init", include_str!("../../docs/schema/init.json")),
     ("list", include_str!("../../docs/schema/list.json")),
     ("notify-list", include_str!("../../docs/schema/notify-list.json")),

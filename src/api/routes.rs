@@ -95,6 +95,7 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(write::start::order))
         .routes(routes!(signals::receive))
         .routes(routes!(read::history::trades))
+        .routes(routes!(read::history::export))
         .routes(routes!(read::history::logs))
         .routes(routes!(read::history::pnl))
         .routes(routes!(read::events::events))

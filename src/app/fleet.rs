@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{context::App, error::AppError};
 use crate::{
-    domain::{Timestamp, job::Realm},
+    domain::{
+        Timestamp,
+        ids::TradeId,
+        job::{Account, Realm},
+    },
     runner::tasks::{SETTLES, TICKS},
     store::{
         self, StoreError,
@@ -13,8 +17,6 @@ use crate::{
         repairs,
     },
 };
-
-pub use crate::store::repairs::SignerRow;
 
 /// What runs and what waits.
 #[derive(Debug)]
@@ -85,12 +87,32 @@ pub async fn running(app: &App) -> Result<Running, AppError> {
     })
 }
 
+/// Nonces and halts of a wallet on a chain.
+#[derive(Debug)]
+pub struct Signer {
+    pub account: Account,
+    /// The nonce that the next transaction takes.
+    pub next_nonce: u64,
+    /// Why nothing is signed with it.
+    pub halted: Option<String>,
+    /// Trades with a nonce of it that are not final.
+    pub open_trades: Vec<TradeId>,
+}
+
 /// Every wallet that signs for this ledger, halted ones first, then live ones.
 ///
 /// # Errors
 /// [`AppError::Store`].
-pub async fn signers(app: &App) -> Result<Vec<SignerRow>, AppError> {
-    let mut signers = repairs::signers(&app.pool).await?;
+pub async fn signers(app: &App) -> Result<Vec<Signer>, AppError> {
+    let rows = repairs::signers(&app.pool).await?.into_iter();
+    let mut signers: Vec<Signer> = rows
+        .map(|row| Signer {
+            account: row.account,
+            next_nonce: row.next_nonce,
+            halted: row.halted,
+            open_trades: row.open_trades,
+        })
+        .collect();
     signers.sort_by_key(|signer| (signer.halted.is_none(), signer.account.realm == Realm::Paper));
     Ok(signers)
 }

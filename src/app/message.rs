@@ -176,6 +176,15 @@ impl Message {
         self.0
     }
 
+    /// With another word for `old` in its text.
+    pub(super) fn replaced(self, old: &str, new: &str) -> Self {
+        let replace = |piece| match piece {
+            Piece::Text(text) => Piece::Text(text.replace(old, new)),
+            piece => piece,
+        };
+        Self(self.0.into_iter().map(replace).collect())
+    }
+
     /// The text as a face writes it.
     pub fn rendered(&self, wording: &impl Wording) -> String {
         let write = |piece: &Piece| match piece {

@@ -85,6 +85,7 @@ impl Installation {
             .env("LGI_MM__TRADING__SAMPLE_INTERVAL", "1s")
             .env("LGI_MM__API__LISTEN", &self.address)
             .env("LGI_MM__DEXSCREENER__BASE_URL", "http://127.0.0.1:9")
+            .env("LGI_MM__GECKOTERMINAL__BASE_URL", "http://127.0.0.1:9")
             .current_dir(self.dir.path());
         command
     }

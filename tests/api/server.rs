@@ -211,6 +211,7 @@ fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
         .env("LGI_MM__LOG__FORMAT", "json")
         .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
         .env("LGI_MM__DEXSCREENER__BASE_URL", "http://127.0.0.1:9")
+        .env("LGI_MM__GECKOTERMINAL__BASE_URL", "http://127.0.0.1:9")
         .current_dir(dir.path());
     command
 }

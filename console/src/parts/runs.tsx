@@ -38,8 +38,12 @@ export function useRun(first: Run | null): { run: Run | null; error: string | nu
 }
 
 /** How far it is, and what came of it. */
-export function RunCard({ first }: { first: Run }) {
+export function RunCard({ first, ended }: { first: Run; ended?: () => void }) {
   const { run, error } = useRun(first);
+  const over = run !== null && isOver(run);
+  useEffect(() => {
+    if (over) ended?.();
+  }, [over]);
   if (!run) return null;
   return (
     <section class="card" aria-label={`Backtest ${run.run}`}>

@@ -21,7 +21,7 @@ export function BacktestView({ session }: { session: Session }) {
       ) : (
         <p class="notice warn">An operator or owner starts backtests.</p>
       )}
-      {chosen && <RunCard first={chosen} key={chosen.run} />}
+      {chosen && <RunCard first={chosen} ended={again} key={chosen.run} />}
       {!data && !error && <Loading />}
       {data && data.length > 0 && <Runs runs={data} chosen={chosen?.run ?? null} choose={choose} />}
     </>
@@ -51,7 +51,7 @@ function Form({ started }: { started: (run: Run) => void }) {
     const { csv, token, chain, from, to, step } = given;
     const history = { token: token.trim(), chain, step, ...(from && { from }), ...(to && { to }) };
     const body = {
-      ...(csv === null ? history : { csv }),
+      ...(csv === null ? history : { csv, name: given.file }),
       mode: rules.mode,
       set: lines(rules.set),
       sweep: lines(rules.sweep),

@@ -134,7 +134,7 @@ function Form({ loaded, session, again }: { loaded: Loaded; session: Session; ag
       </div>
       {(others || lost) && (
         <p class="notice warn" role="alert">
-          Somebody else has edited this job since you opened it.{" "}
+          This job was edited since you opened it.{" "}
           <button type="button" onClick={() => (setLost(false), orders.say(null), again())}>
             Read it again, keep what I typed
           </button>

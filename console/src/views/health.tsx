@@ -1,60 +1,61 @@
 import { type Check, get, type Health } from "../api/client";
 import { Fact, Loading, Problems } from "../parts/common";
-import { full, seconds } from "../parts/format";
+import { seconds } from "../parts/format";
 import { useRead } from "../parts/hooks";
-
-type Whole = { health: Health; checks: Check[] };
-
-async function read(): Promise<Whole> {
-  const [health, checks] = await Promise.all([get<Health>("/health"), get<Check[]>("/doctor")]);
-  return { health, checks };
-}
 
 /** Checks ask every node: not after each event. */
 const never = () => false;
+/** Longest wait for the checks, ms. */
+const PATIENCE = 90_000;
 
 export function HealthView() {
-  const { data, error, again } = useRead(read, never, "health");
+  const { data, error } = useRead(() => get<Health>("/health"), never, "health");
   return (
     <>
       <h1 tabIndex={-1}>Health</h1>
       <Problems error={error} />
       {!data && !error && <Loading />}
-      {data && <Shown whole={data} again={again} />}
+      {data && (
+        <div class="columns">
+          <Processes health={data} />
+          <Waiting health={data} />
+        </div>
+      )}
+      <Checks />
     </>
   );
 }
 
-function Shown({ whole: { health, checks }, again }: { whole: Whole; again: () => void }) {
-  const bad = checks.filter((check) => check.status !== "OK");
+function Checks() {
+  const { data, error, again } = useRead(() => get<Check[]>("/doctor", AbortSignal.timeout(PATIENCE)), never, "checks");
+  const bad = (data ?? []).filter((check) => check.status !== "OK");
   return (
-    <>
-      <div class="columns">
-        <Processes health={health} />
-        <Waiting health={health} />
+    <section aria-labelledby="checks">
+      <div class="bar">
+        <h2 id="checks">
+          Checks {data && <small>{bad.length === 0 ? "all well" : `${bad.length} of ${data.length} need you`}</small>}
+        </h2>
+        <button type="button" onClick={again}>
+          Check again
+        </button>
       </div>
-      <section aria-labelledby="checks">
-        <div class="bar">
-          <h2 id="checks">
-            Checks <small>{bad.length === 0 ? "all well" : `${bad.length} of ${checks.length} need you`}</small>
-          </h2>
-          <span class="faint">as of {full(health.now)}</span>
-          <button type="button" onClick={again}>
-            Check again
-          </button>
-        </div>
-        <ul class="checks">
-          {checks.map((check, index) => (
-            <li class={`card ${check.status.toLowerCase()}`} key={`${check.what}${index}`}>
-              <span class={`mark ${check.status.toLowerCase()}`}>{check.status}</span>
-              <strong>{check.what}</strong>
-              <span class="seen">{check.seen}</span>
-              {check.fix && <span class="fix">{check.fix}</span>}
-            </li>
-          ))}
-        </ul>
-      </section>
-    </>
+      <Problems error={error} />
+      {!data && !error && (
+        <p class="faint" role="status">
+          Every node, key and price source is asked…
+        </p>
+      )}
+      <ul class="checks">
+        {(data ?? []).map((check, index) => (
+          <li class={`card ${check.status.toLowerCase()}`} key={`${check.what}${index}`}>
+            <span class={`mark ${check.status.toLowerCase()}`}>{check.status}</span>
+            <strong>{check.what}</strong>
+            <span class="seen">{check.seen}</span>
+            {check.fix && <span class="fix">{check.fix}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -237,7 +237,7 @@ function Begin({ body, would, error, found, live }: Beginning) {
               </p>
             )}
             <details>
-              <summary class="faint">{would.assumed.length} assumptions</summary>
+              <summary class="faint">What is assumed ({would.assumed.length})</summary>
               <ul class="plain faint">
                 {would.assumed.map((line) => (
                   <li key={line}>{line}</li>

@@ -6,9 +6,8 @@ import { amount, distance, gain, percent, price, tone, usd } from "../parts/form
 import { useRead } from "../parts/hooks";
 
 const all = () => true;
-/** Jobs that the server sends at once, and that are shown at once. */
-const LOADED = 1_000;
-const SHOWN = 50;
+/** Jobs of a page. */
+const PAGE = 100;
 
 export function OverviewView() {
   const { data, error } = useRead(() => get<Overview>("/overview"), all, "overview");
@@ -137,16 +136,18 @@ function Jobs({ now }: { now: string }) {
   const [realm, setRealm] = useState("");
   const [token, setToken] = useState("");
   const [sort, setSort] = useState<Sort>({ column: 0, down: false });
-  const [at, setAt] = useState(0);
-  const query = new URLSearchParams({ limit: String(LOADED) });
-  for (const [name, value] of Object.entries({ status, realm, token: token.trim() })) if (value) query.set(name, value);
+  // After which job each page that was left goes on.
+  const [after, setAfter] = useState<string[]>([]);
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  const from = after.at(-1);
+  for (const [name, value] of Object.entries({ status, realm, token: token.trim(), after: from })) if (value) query.set(name, value);
   const path = `/jobs?${query}`;
   const { data, error } = useRead(() => page<JobLine>(path), all, path);
   const rows = useMemo(() => sorted(data?.rows ?? [], sort), [data, sort]);
-  const from = Math.min(at, Math.max(0, Math.ceil(rows.length / SHOWN) - 1) * SHOWN);
+  const next = data?.next ? new URLSearchParams(data.next.split("?")[1]).get("after") : null;
   const choose = (set: (value: string) => void) => (event: Event) => {
     set((event.currentTarget as HTMLInputElement).value);
-    setAt(0);
+    setAfter([]);
   };
   return (
     <section aria-labelledby="jobs">
@@ -177,19 +178,16 @@ function Jobs({ now }: { now: string }) {
       <Problems error={error} />
       {!data && !error && <Loading />}
       {data && rows.length === 0 && <p class="faint">No jobs.</p>}
-      {rows.length > 0 && <Table rows={rows.slice(from, from + SHOWN)} now={now} sort={sort} onSort={setSort} />}
-      {data && (rows.length > SHOWN || data.next) && (
+      {rows.length > 0 && <Table rows={rows} now={now} sort={sort} onSort={setSort} />}
+      {(after.length > 0 || next) && (
         <div class="bar pager">
-          <button type="button" disabled={from === 0} onClick={() => setAt(from - SHOWN)}>
+          <button type="button" disabled={after.length === 0} onClick={() => setAfter(after.slice(0, -1))}>
             Previous
           </button>
-          <span>
-            {from + 1} to {Math.min(from + SHOWN, rows.length)} of {rows.length}
-          </span>
-          <button type="button" disabled={from + SHOWN >= rows.length} onClick={() => setAt(from + SHOWN)}>
+          <span>Page {after.length + 1}, by number; each page is sorted by itself</span>
+          <button type="button" disabled={!next} onClick={() => next && setAfter([...after, next])}>
             Next
           </button>
-          {data.next && <span class="faint">There are more: these are the first {LOADED} by number; choose fewer above.</span>}
         </div>
       )}
     </section>

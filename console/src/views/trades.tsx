@@ -18,6 +18,9 @@ export function TradesView() {
   const path = `/trades?${query}`;
   const { data, error } = useRead(() => page<Trade>(path), () => from === undefined, path);
   const next = data?.next ? new URLSearchParams(data.next.split("?")[1]).get("before") : null;
+  const chosen = new URLSearchParams();
+  for (const [name, value] of Object.entries({ realm, token: token.trim() })) if (value) chosen.set(name, value);
+  const file = (format: string) => `/api/v1/export?${new URLSearchParams([["format", format], ...chosen])}`;
   const choose = (set: (value: string) => void) => (event: Event) => {
     set((event.currentTarget as HTMLInputElement).value);
     setBefore([]);
@@ -38,6 +41,9 @@ export function TradesView() {
           Token
           <input type="search" value={token} onChange={choose(setToken)} placeholder="ticker, address, job" />
         </label>
+        <span class="files">
+          All of them as <a href={file("csv")}>CSV</a> or <a href={file("json")}>JSON</a>
+        </span>
       </div>
       <Problems error={error} />
       {!data && !error && <Loading />}

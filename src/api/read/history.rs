@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
+    http::header,
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use super::page;
 use crate::{
     api::{extract::Params, problem::Problem, state::Shared},
     app::jobs::{
-        export::{JobChoice, Period},
+        export::{self, ExportRequest, JobChoice, Period, Shape},
         logs::{LogLine, Logs},
         pnl::{self, Pnl, PnlRequest},
         trades,
@@ -67,6 +68,38 @@ pub(in crate::api) struct LogsQuery {
     limit: u32,
 }
 
+/// What to export.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ExportQuery {
+    /// csv or json; csv if it is not given
+    #[serde(default)]
+    #[param(value_type = Option<String>, required = false)]
+    format: Format,
+    /// Only this token or job, removed jobs too: token address, job number or ticker
+    token: Option<String>,
+    /// Only jobs on this chain
+    chain: Option<String>,
+    /// Only jobs of this realm: paper or live
+    #[param(value_type = Option<String>)]
+    realm: Option<Realm>,
+    /// From this day or time on
+    from: Option<String>,
+    /// Until this day, which is included, or until before this time
+    to: Option<String>,
+    /// Time zone of from and to; UTC if it is not given
+    zone: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Csv,
+    Json,
+}
+
 /// What to add up.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +152,44 @@ pub(in crate::api) async fn trades(
     let place = ("/api/v1/trades", "before");
     let (headers, lines) = page::cut(lines, (size, raw.as_deref()), place, |line| line.trade);
     Ok((headers, Json(lines)))
+}
+
+/// All that jobs moved, for books and taxes, oldest first; at most 50,000 rows. A browser saves it as a file.
+#[utoipa::path(get, path = "/api/v1/export", tag = "history", params(ExportQuery),
+    extensions(("x-role" = json!("viewer"))),
+    responses((status = 200, description = "Rows", content(
+        (String = "text/csv"), (ref("#/components/schemas/export") = "application/json")))))]
+pub(in crate::api) async fn export(
+    State(api): State<Shared>,
+    Params(query): Params<ExportQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    let request = ExportRequest {
+        jobs: JobChoice {
+            token: query.token,
+            chain: query.chain,
+            realm: query.realm,
+            ..JobChoice::default()
+        },
+        period: Period::read(query.from.as_deref(), query.to.as_deref(), query.zone.as_deref())?,
+        all: false,
+    };
+    let (shape, kind, file) = match query.format {
+        Format::Csv => (
+            Shape::Csv,
+            "text/csv; charset=utf-8",
+            "attachment; filename=\"lgi-mm.csv\"",
+        ),
+        Format::Json => (
+            Shape::Json,
+            "application/json",
+            "attachment; filename=\"lgi-mm.json\"",
+        ),
+    };
+    let text = export::whole(&api.app, &request, shape).await?;
+    Ok((
+        [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)],
+        text,
+    ))
 }
 
 /// What happened, oldest first: decisions, trades, orders and events.

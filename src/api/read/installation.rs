@@ -17,7 +17,7 @@ use crate::{
     app::{
         ErrorKind,
         doctor::Check,
-        fleet::{self, Running, SignerRow},
+        fleet::{self, Running, Signer},
         policy::{self, PolicyView},
         receivers::{self, ReceiverView},
         tokens::{self, TokenLine},
@@ -150,8 +150,8 @@ pub(in crate::api) struct SignerView {
     open_trades: Vec<TradeId>,
 }
 
-impl From<SignerRow> for SignerView {
-    fn from(row: SignerRow) -> Self {
+impl From<Signer> for SignerView {
+    fn from(row: Signer) -> Self {
         Self {
             realm: row.account.realm,
             chain: row.account.chain,

@@ -54,7 +54,7 @@ pub(in crate::api) async fn create(
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
         let would = format!(
-            "let whoever has a new token called {} do what role {} may, for {}",
+            "create a token called {}: its holder may do what role {} may, for {}",
             new.name, new.role, new.lasts
         );
         asked.confirmed(&would, vec![], body.confirm.as_deref())?;

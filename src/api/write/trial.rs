@@ -195,6 +195,8 @@ pub(in crate::api) async fn start_check(
 pub(in crate::api) struct Backtest {
     /// Times and prices, or candles, with a heading
     csv: Option<String>,
+    /// With csv: what the prices are called
+    name: Option<String>,
     /// Token address
     token: Option<String>,
     /// Its chain; base if it is not given
@@ -228,7 +230,10 @@ pub(in crate::api) struct Backtest {
 impl Backtest {
     fn source(&mut self) -> Result<Source, AppError> {
         let token = match (self.csv.take(), &self.token) {
-            (Some(csv), None) => return Ok(Source::Csv(csv)),
+            (Some(csv), None) => {
+                let name = self.name.take().unwrap_or_else(|| "the given prices".to_owned());
+                return Ok(Source::Csv(name, csv));
+            }
             (None, Some(token)) => address(token)?,
             _ => {
                 return Err(AppError::Usage(

@@ -1,4 +1,4 @@
-//! Backtests that run beside other requests: started, watched, read. They are in memory alone and end with the process.
+//! Backtests that run while other requests are answered: started, watched, read. They are in memory alone and end with the process.
 
 use std::{
     collections::VecDeque,
@@ -42,8 +42,8 @@ const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 /// Where the prices are from.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// CSV of times and prices, or of candles.
-    Csv(String),
+    /// A name, and CSV of times and prices, or of candles.
+    Csv(String, String),
     /// The candles of a pool.
     History(HistoryRequest),
 }
@@ -249,7 +249,7 @@ impl Runs {
         request: RunRequest,
     ) -> Result<Finished, AppError> {
         let prices = match &request.source {
-            Source::Csv(text) => written(text)?,
+            Source::Csv(_, text) => written(text)?,
             Source::History(wanted) => {
                 self.change(number, |run| run.state = RunState::Fetching);
                 let hears = |at| self.change(number, |run| run.fetched_to = Some(at));
@@ -257,11 +257,20 @@ impl Runs {
             }
         };
         self.change(number, |run| run.state = RunState::Running);
-        let (runs, settings) = (self.clone(), settings.clone());
+        let (runs, settings, name) = (self.clone(), settings.clone(), request.name());
+        let place = prices.path().display().to_string();
         let work = move || runs.computed(number, &settings, &request, &prices);
-        tokio::task::spawn_blocking(work)
+        let ended = tokio::task::spawn_blocking(work)
             .await
-            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())))
+            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())));
+        // Where the prices were kept meanwhile says nothing to anybody.
+        match ended {
+            Ok(mut finished) => {
+                finished.result.series.name = name;
+                Ok(finished)
+            }
+            Err(error) => Err(Message::from(error).replaced(&place, &name).bad_input()),
+        }
     }
 
     fn computed(
@@ -299,6 +308,14 @@ impl Runs {
 }
 
 impl RunRequest {
+    /// What its prices are called.
+    fn name(&self) -> String {
+        match &self.source {
+            Source::Csv(name, _) => name.clone(),
+            Source::History(wanted) => format!("candles of {} on {}", wanted.step, wanted.chain),
+        }
+    }
+
     fn over(&self, prices: &std::path::Path) -> BacktestRequest {
         BacktestRequest {
             prices: prices.to_owned(),
@@ -319,6 +336,10 @@ impl RunRequest {
     fn check(&self, settings: &Settings) -> Result<(), AppError> {
         let over = self.over(std::path::Path::new("prices"));
         let mode = over.mode(&self.axes)?;
+        if let Some(axis) = self.axes.iter().find(|axis| self.given.sets(&axis.key)) {
+            let problem = format!("{}: it has both a value and a range; remove one", axis.key);
+            return Err(AppError::Usage(problem));
+        }
         let first: Vec<String> = self
             .axes
             .iter()

@@ -18,7 +18,7 @@ use crate::store::{
 /// A job's figures.
 #[derive(Debug, Clone)]
 pub struct Glance {
-    /// Its number.
+    /// Job id.
     pub job: JobId,
     /// Paper or live.
     pub realm: Realm,

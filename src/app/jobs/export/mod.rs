@@ -5,6 +5,7 @@ mod line;
 mod names;
 mod payout;
 mod period;
+pub mod table;
 
 use std::collections::HashMap;
 
@@ -66,11 +67,9 @@ pub async fn each(
     let by_number: HashMap<JobId, &Party> = chosen.iter().map(|party| (party.job, *party)).collect();
     let names = Names::of(&parties, &app.settings);
     let numbers: Vec<i64> = chosen.iter().map(|party| party.job.0).collect();
-    let paid = payouts::payouts(&app.pool, request.period.until).await?;
-    let paid = paid
-        .iter()
-        .filter(|paid| request.jobs.has_payouts_of(&paid.account));
-    let mut paid = paid.peekable();
+    let mut paid = payouts::payouts(&app.pool, request.period.until).await?;
+    paid.retain(|paid| request.jobs.has_payouts_of(&paid.account));
+    let mut paid = paid.iter().peekable();
     let mut books = Books::default();
     let mut rows = 0_u64;
     let mut give = |line: &ExportLine| {
@@ -117,6 +116,51 @@ pub async fn each(
             paper.of(&parties, &app.settings).is_ok_and(|fit| !fit.is_empty())
         },
     })
+}
+
+/// Most rows of an answer that is held in memory.
+const HELD_MAX: usize = 50_000;
+
+/// Rows in one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Csv,
+    Json,
+}
+
+/// All rows at once, for a face that answers with one text.
+///
+/// # Errors
+/// [`AppError::Refused`] for more than 50,000 rows.
+pub async fn whole(app: &App, request: &ExportRequest, shape: Shape) -> Result<String, AppError> {
+    let mut text = match shape {
+        Shape::Csv => table::heading()?,
+        Shape::Json => "[".to_owned(),
+    };
+    let mut rows = 0_usize;
+    each(app, request, |line| {
+        rows = rows.saturating_add(1);
+        if rows > HELD_MAX {
+            return Err(AppError::Refused(format!(
+                "more than {HELD_MAX} rows: choose a shorter period, or export on the machine, where no answer is too long"
+            )));
+        }
+        match shape {
+            Shape::Csv => text.push_str(&table::row(line)?),
+            Shape::Json => {
+                let line =
+                    serde_json::to_string(line).map_err(|error| AppError::Internal(error.to_string()))?;
+                text.push_str(if rows == 1 { "\n" } else { ",\n" });
+                text.push_str(&line);
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    if shape == Shape::Json {
+        text.push_str("\n]\n");
+    }
+    Ok(text)
 }
 
 /// The lots of each cycle of a job: a cycle begins with nothing. Rows of two cycles may alternate, as when a reorg

@@ -4,8 +4,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 use strum::Display;
 
-use super::{sink::Sink, text::inert, tools};
-use crate::app::{AppError, jobs::export::ExportLine};
+use super::{sink::Sink, tools};
+use crate::app::{
+    AppError,
+    jobs::export::{ExportLine, table},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Display)]
 #[strum(serialize_all = "lowercase")]
@@ -46,7 +49,7 @@ impl Writer {
             rows: 0,
         };
         match format {
-            Format::Csv => writer.record(&COLUMNS)?,
+            Format::Csv => writer.sink.push(&table::heading()?)?,
             Format::Json => writer.sink.push("[")?,
             Format::Koinly => writer.record(&tools::KOINLY)?,
             Format::CoinTracker => writer.record(&tools::COINTRACKER)?,
@@ -57,7 +60,7 @@ impl Writer {
 
     pub(super) fn line(&mut self, line: &ExportLine) -> Result<(), AppError> {
         match self.format {
-            Format::Csv => self.table_row(line)?,
+            Format::Csv => self.sink.push(&table::row(line)?)?,
             Format::Json => self.json_row(line)?,
             Format::Koinly => self.record(&tools::koinly(line))?,
             Format::CoinTracker => self.record(&tools::cointracker(line))?,
@@ -79,36 +82,9 @@ impl Writer {
     }
 
     fn record<T: AsRef<str>>(&mut self, fields: &[T]) -> Result<(), AppError> {
-        self.csv(|writer| writer.write_record(fields.iter().map(AsRef::as_ref)))
-    }
-
-    fn table_row(&mut self, line: &ExportLine) -> Result<(), AppError> {
-        let safe = |text: &Option<String>| text.as_deref().map(inert);
-        let line = ExportLine {
-            symbol: inert(&line.symbol),
-            quote_currency: safe(&line.quote_currency),
-            sent_currency: safe(&line.sent_currency),
-            received_currency: safe(&line.received_currency),
-            fee_currency: safe(&line.fee_currency),
-            note: safe(&line.note),
-            ..line.clone()
-        };
-        self.csv(|writer| writer.serialize(line))
-    }
-
-    fn csv(
-        &mut self,
-        write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<(), csv::Error>,
-    ) -> Result<(), AppError> {
-        let mut writer = csv::WriterBuilder::new()
-            .has_headers(false)
-            .from_writer(Vec::new());
-        let written = write(&mut writer).map_err(|error| AppError::Internal(error.to_string()));
-        let bytes = writer
-            .into_inner()
-            .map_err(|error| AppError::Internal(error.to_string()))?;
-        written?;
-        self.sink.push(&String::from_utf8_lossy(&bytes))
+        let fields = fields.iter().map(AsRef::as_ref);
+        self.sink
+            .push(&table::written(|writer| writer.write_record(fields))?)
     }
 
     fn json_row(&mut self, line: &ExportLine) -> Result<(), AppError> {
@@ -124,45 +100,3 @@ fn pretty<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
     Ok(lines.join("\n"))
 }
-
-/// The columns of a CSV file, in the order of the fields of a row.
-const COLUMNS: [&str; 38] = [
-    "kind",
-    "at",
-    "realm",
-    "chain",
-    "wallet",
-    "job",
-    "symbol",
-    "token_address",
-    "quote_currency",
-    "quote_address",
-    "trade",
-    "withdrawal",
-    "cycle",
-    "slot",
-    "side",
-    "reason",
-    "status",
-    "sent_amount",
-    "sent_currency",
-    "received_amount",
-    "received_currency",
-    "fee_amount",
-    "fee_currency",
-    "gas_usd",
-    "base_amount",
-    "quote_amount",
-    "price_usd",
-    "quote_usd",
-    "cost_basis_average_usd",
-    "realized_average_usd",
-    "cost_basis_fifo_usd",
-    "realized_fifo_usd",
-    "tx_hash",
-    "link",
-    "failure_kind",
-    "note",
-    "created_at",
-    "executed_at",
-];

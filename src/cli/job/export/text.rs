@@ -1,22 +1,10 @@
 //! How texts and numbers are written in a table.
 
-use crate::app::{jobs::export::ExportLine, whole::Whole};
+use crate::app::{
+    jobs::export::{ExportLine, table::inert},
+    whole::Whole,
+};
 use crate::domain::job::Realm;
-
-/// Escapes foreign text for a spreadsheet, which would run text that looks like a formula. Numbers are never escaped.
-pub(super) fn inert(text: &str) -> String {
-    let formula = |first| {
-        matches!(
-            first,
-            '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
-        )
-    };
-    if text.trim_start_matches(' ').starts_with(formula) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
-}
 
 /// A text, or nothing.
 pub(super) fn text(text: Option<&String>) -> String {
@@ -84,18 +72,6 @@ pub(super) fn description(line: &ExportLine) -> String {
 mod tests {
     use super::*;
     use crate::domain::units::Amount;
-
-    #[test]
-    fn text_that_a_spreadsheet_would_run_is_inert_and_other_text_stays() {
-        for formula in [
-            "=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\n=1", "  =1", "＝1+1",
-        ] {
-            assert_eq!(inert(formula), format!("'{formula}"));
-        }
-        for fine in ["CLAWD", "1INCH", "a=b", "", " x", "$PEPE"] {
-            assert_eq!(inert(fine), fine);
-        }
-    }
 
     #[test]
     fn digits_past_the_eighth_are_cut_and_no_amount_becomes_nothing() {

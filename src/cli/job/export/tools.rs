@@ -2,7 +2,8 @@
 //!
 //! All of them read UTC, a point before the fraction, and no sign: what went out is in a column of its own.
 
-use super::text::{description, eight_digits, inert, text, with_point};
+use super::text::{description, eight_digits, text, with_point};
+use crate::app::jobs::export::table::inert;
 use crate::{
     app::{
         AppError,
