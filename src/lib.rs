@@ -13,6 +13,7 @@ pub mod dump;
 pub mod embedded;
 pub mod engine;
 pub mod failpoint;
+pub mod mcp;
 pub mod monitor;
 pub mod notify;
 pub mod paper;

@@ -1,10 +1,11 @@
-//! The HTTP API as a client meets it: the real program on a real database.
+//! The HTTP API as a client meets it, and the tools as an agent meets them: the real program on a real database.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "an error in a test's set-up fails the test"
 )]
 
+mod agents;
 mod browser;
 mod clients;
 mod daemon;

@@ -183,7 +183,7 @@ pub async fn answer(request: RequestBuilder) -> Answer {
 }
 
 /// The program with nothing of this machine's environment but the path.
-fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
+pub fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
     command
         .env_clear()
