@@ -8,6 +8,11 @@ pub const POINTS: [&str; 10] = [
 /// Between a message that its receiver took and the note of that.
 pub const NOTIFIED: &str = "notified";
 
+/// Between a command that was taken from a chat and what it does; between that and its answer.
+pub const CHAT_TAKEN: &str = "chat_taken";
+/// See [`CHAT_TAKEN`].
+pub const CHAT_DONE: &str = "chat_done";
+
 /// Names the place to die at, such as `sent`, or `sent@3` for the third time it is reached.
 pub const VARIABLE: &str = "LGI_MM_FAILPOINT";
 

@@ -6,6 +6,7 @@ pub mod api;
 pub mod app;
 pub mod backtest;
 pub mod chain;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod devnet;

@@ -14,11 +14,13 @@ mod gate;
 mod hosts;
 mod lockout;
 mod problem;
+mod rates;
 mod read;
 mod routes;
 mod serve;
 mod session;
 mod state;
+mod tls;
 mod wording;
 mod write;
 

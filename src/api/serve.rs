@@ -1,11 +1,21 @@
 //! Serves the API.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
+use super::{
+    cookie,
+    door::{self, Terms},
+    events::Events,
+    hosts::Hosts,
+    lockout::{Lockout, Valid},
+    rates::Rates,
+    routes,
+    state::Api,
+    tls::Tls,
+};
 use crate::{
     app::{App, AppError},
     config::ApiSettings,
@@ -14,13 +24,17 @@ use crate::{
 /// Serves the API at `address` until `stop`.
 ///
 /// # Errors
-/// [`AppError::Io`] if the address is taken.
+/// [`AppError::Io`] if the address is taken, [`AppError::Usage`] if the files of TLS cannot be used.
 pub async fn serve(
-    app: App,
+    app: Arc<App>,
     address: SocketAddr,
     settings: &ApiSettings,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
+    let tls = settings
+        .tls()
+        .map(|(certificate, key)| Tls::read(certificate, key))
+        .transpose()?;
     let io = |source| AppError::Io {
         what: format!("the HTTP API at {address} (another address: api.listen in the settings, or --listen)"),
         source,
@@ -30,16 +44,23 @@ pub async fn serve(
     let (router, api) = routes::router(|document, roles| Api {
         app,
         hosts: Hosts::new(address, &settings.hosts),
-        cookie: cookie::name(address.port(), settings.behind_proxy),
+        cookie: cookie::name(address.port(), settings.is_encrypted()),
         behind_proxy: settings.behind_proxy,
+        encrypted: settings.is_encrypted(),
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),
+        valid: Valid::default(),
+        rates: Rates::new(settings.requests_per_second),
         roles,
         document,
     });
     info!(%address, "HTTP API served; `lgi-mm console` prints a link that opens the console");
     let watching = tokio::spawn(async move { api.events.watch(&api.app).await });
-    door::serve(listener, router, stop).await;
+    let terms = Terms {
+        tls,
+        behind_proxy: settings.behind_proxy,
+    };
+    door::serve(listener, router, terms, stop).await;
     // It ends with `stop`, too.
     let _ = watching.await;
     Ok(())

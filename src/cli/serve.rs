@@ -1,6 +1,6 @@
 //! `serve`: the HTTP API.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use clap::Args;
 
@@ -8,6 +8,7 @@ use super::stop::{ChildArgs, stop_on_signal};
 use crate::{
     api,
     app::{App, AppError},
+    chat,
     config::Settings,
 };
 
@@ -26,14 +27,20 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(settings: &Settings, args: &ServeArgs) -> Result<(), AppError> {
     let address = args.listen.or_else(|| settings.api_address()).unwrap_or(USUAL);
-    if !address.ip().is_loopback() && !settings.api.behind_proxy {
+    if !address.ip().is_loopback() && !settings.api.is_encrypted() {
         return Err(AppError::Usage(format!(
             "--listen {address}: tokens would cross a network in plain text; give an address of this machine alone, such as \
-             {USUAL}. If nothing but a proxy with TLS reaches {address}, set api.behind_proxy = true"
+             {USUAL}, or set api.tls_cert and api.tls_key. If nothing but a proxy with TLS reaches {address}, set api.behind_proxy = \
+             true"
         )));
     }
     let app = App::open(settings).await?;
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
-    api::serve(app, address, &settings.api, stop).await
+    let app = Arc::new(app);
+    let chatting = tokio::spawn(chat::serve(app.clone(), stop.clone()));
+    let served = api::serve(app, address, &settings.api, stop.clone()).await;
+    stop.cancel();
+    let _ = chatting.await;
+    served
 }

@@ -7,6 +7,7 @@
 
 mod agents;
 mod browser;
+mod chat;
 mod clients;
 mod daemon;
 mod first;
@@ -18,4 +19,6 @@ mod reading;
 mod real;
 mod server;
 mod session;
+mod telegram;
+mod tls;
 mod writing;

@@ -38,6 +38,16 @@ export class Unreachable extends Error {
 const READ_PATIENCE = 15_000;
 const WRITE_PATIENCE = 45_000;
 
+/**
+ * The page's key of the session, which every request needs besides the cookie. A browser sends cookies to every port of a
+ * host; what is stored here is for pages of this port only.
+ */
+const KEY = "lgi-mm.key";
+
+function marked(headers: Record<string, string> = {}): Record<string, string> {
+  return { ...headers, "X-Lgi-Mm-Console": localStorage.getItem(KEY) ?? "none" };
+}
+
 async function send(method: string, path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -53,20 +63,20 @@ async function send(method: string, path: string, init: RequestInit): Promise<Re
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await send("GET", path, signal ? { signal } : {});
+  const response = await send("GET", path, signal ? { signal, headers: marked() } : { headers: marked() });
   return (await response.json()) as T;
 }
 
 /** A page of a list, and the path of the next one. */
 export async function page<T>(path: string): Promise<{ rows: T[]; next: string | null }> {
-  const response = await send("GET", path, {});
+  const response = await send("GET", path, { headers: marked() });
   const link = response.headers.get("link")?.match(/<\/api\/v1([^>]+)>; rel="next"/);
   return { rows: (await response.json()) as T[], next: link?.[1] ?? null };
 }
 
 /** A write. One key for each intention: if the answer is lost, the same key carries it out once. */
 export async function write<T>(path: string, body: object, key: string = crypto.randomUUID()): Promise<T> {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key, "X-Lgi-Mm-Console": "1" };
+  const headers = marked({ "Content-Type": "application/json", "Idempotency-Key": key });
   const init = { headers, body: JSON.stringify(body) };
   try {
     return (await (await send("POST", path, init)).json()) as T;
@@ -81,9 +91,19 @@ export async function write<T>(path: string, body: object, key: string = crypto.
 export async function signIn(ticket: string): Promise<Session> {
   const headers = { "Content-Type": "application/json", "X-Lgi-Mm-Console": "1" };
   const response = await send("POST", "/session", { headers, body: JSON.stringify({ ticket }) });
-  return (await response.json()) as Session;
+  const { key, ...session } = (await response.json()) as Schemas["OpenedView"];
+  localStorage.setItem(KEY, key);
+  return session;
 }
 
 export async function signOut(): Promise<void> {
-  await send("DELETE", "/session", { headers: { "X-Lgi-Mm-Console": "1" } });
+  await send("DELETE", "/session", { headers: marked() });
+  localStorage.removeItem(KEY);
+}
+
+/** The stream of changes, until it is aborted. */
+export async function stream(signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const response = await send("GET", "/events", { headers: marked(), signal });
+  if (!response.body) throw new Unreachable();
+  return response.body;
 }
