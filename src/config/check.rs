@@ -45,7 +45,7 @@ fn api(settings: &Settings, found: &mut Validator) {
     );
     let exposed = address.is_ok_and(|address| !address.ip().is_loopback());
     found.require(
-        !exposed || api.is_encrypted(),
+        !exposed || api.may_be_exposed(),
         "api.listen",
         &api.listen,
         "an address of this machine alone, such as 127.0.0.1:9465; others only with TLS: api.tls_cert and api.tls_key, or \
