@@ -1,4 +1,14 @@
 # One image for every service: scheduler, worker and the one-shot migrate differ only in their command.
+
+# The console's files, which are built into the program.
+FROM node:22.23.3-bookworm-slim AS console
+WORKDIR /build/console
+COPY console/package.json console/package-lock.json console/.npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY docs/openapi.json ../docs/openapi.json
+COPY console .
+RUN npm run --silent build
+
 FROM rust:1.95.0-bookworm AS build
 # The image's compiler is the pinned version; rustup must not download another one.
 ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
@@ -19,6 +29,9 @@ COPY build.rs build.rs
 COPY build build
 COPY .sqlx .sqlx
 COPY migrations migrations
+# Schemas of the API's document.
+COPY docs/schema docs/schema
+COPY --from=console /build/console/dist console/dist
 COPY benches benches
 COPY src src
 # There is no git here: --build-arg LGI_MM_COMMIT="$(git log -1 --format='%h %cs')" names the commit in --version.

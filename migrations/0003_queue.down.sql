@@ -1,4 +1,4 @@
-DROP TABLE deliveries, receivers, rate_limits;
+DROP TABLE chat_codes, chat_commands, chat_bots, deliveries, receivers, rate_limits;
 -- Back to what apalis-postgres 1.0.0 makes itself, less the indexes that double others.
 CREATE OR REPLACE FUNCTION apalis.notify_new_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -91,3 +91,44 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_ended_has_time CHECK ((status = 'waiting') = (ended_at IS NULL))
 ) WITH (fillfactor = 80);
 CREATE INDEX deliveries_waiting ON deliveries (receiver, outbox_id) WHERE status = 'waiting';
+
+-- Where the updates of a bot continue that takes commands. One process at a time reads them, under an advisory lock.
+CREATE TABLE chat_bots (
+    bot         bigint      PRIMARY KEY CHECK (bot > 0),
+    -- All before it were taken.
+    next_update bigint      NOT NULL CHECK (next_update >= 0),
+    seen_at     timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Commands of people whom the settings name. The row is written with the place above, before anything is done.
+CREATE TABLE chat_commands (
+    bot       bigint      NOT NULL REFERENCES chat_bots,
+    update_id bigint      NOT NULL,
+    chat      bigint      NOT NULL,
+    person    bigint      NOT NULL,
+    command   text        NOT NULL CHECK (char_length(command) <= 200),
+    -- What was typed back confirms this order; none: it is no valid code.
+    confirms  jsonb,
+    taken_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- None while it is carried out, or if its process ended meanwhile.
+    answer    text,
+    sent_at   timestamptz,
+    PRIMARY KEY (bot, update_id),
+    CONSTRAINT chat_commands_sent_is_answered CHECK (sent_at IS NULL OR answer IS NOT NULL)
+) WITH (fillfactor = 80);
+CREATE INDEX chat_commands_open ON chat_commands (bot, update_id) WHERE sent_at IS NULL;
+CREATE INDEX chat_commands_by_time ON chat_commands (taken_at);
+
+-- The order of a person that waits for its code: one a person. Any code takes it away, also a wrong one.
+CREATE TABLE chat_codes (
+    bot        bigint      NOT NULL REFERENCES chat_bots,
+    person     bigint      NOT NULL,
+    chat       bigint      NOT NULL,
+    -- SHA-256 of bot, person and code.
+    hash       bytea       NOT NULL CHECK (octet_length(hash) = 32),
+    command    text        NOT NULL,
+    -- What it would do, as it was shown.
+    would      text        NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (bot, person)
+);

@@ -297,6 +297,20 @@ ensure_schemathesis() {
     printf '%s\n' "$stamp" >"$into/installed"
 }
 
+# Installs a client of the Model Context Protocol, below target/. Sets LGI_MM_AGENTS to its directory.
+ensure_agents() {
+    local from=$root/scripts/agents stamp
+    export LGI_MM_AGENTS=$tools/agents
+    stamp=$(cat "$from/package-lock.json" "$from/client.mjs" | cksum)
+    if [ "$(cat "$LGI_MM_AGENTS/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    have npm || die "no npm: install Node.js"
+    say "installing a client of the Model Context Protocol with npm"
+    mkdir -p "$LGI_MM_AGENTS"
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/client.mjs" "$LGI_MM_AGENTS/"
+    (cd "$LGI_MM_AGENTS" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
+    printf '%s\n' "$stamp" >"$LGI_MM_AGENTS/installed"
+}
+
 # Installs moto, an emulator of AWS KMS, into a virtual environment below target/, and sets LGI_MM_MOTO to its python.
 ensure_moto() {
     local from=$root/scripts/moto into=$tools/moto stamp

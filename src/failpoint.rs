@@ -10,6 +10,10 @@ pub const NOTIFIED: &str = "notified";
 
 /// Between a signal that was taken and the tick that it asked for.
 pub const SIGNALLED: &str = "signalled";
+/// Between a command that was taken from a chat and what it does; between that and its answer.
+pub const CHAT_TAKEN: &str = "chat_taken";
+/// See [`CHAT_TAKEN`].
+pub const CHAT_DONE: &str = "chat_done";
 
 /// Names the place to die at, such as `sent`, or `sent@3` for the third time it is reached.
 pub const VARIABLE: &str = "LGI_MM_FAILPOINT";

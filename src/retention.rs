@@ -43,6 +43,9 @@ const RETRY_FIRST: Duration = Duration::from_secs(60);
 /// How long a write of the HTTP API is known by its key.
 const ANSWERS_KEPT: Span = Span::from_secs(7 * 24 * 3_600);
 
+/// How long a token that opens nothing any more stays in the list, and a command from a chat.
+const FACES_KEPT: Span = Span::from_secs(90 * 24 * 3_600);
+
 /// `[retention]`: how long rows stay; 0s = indefinitely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -248,11 +251,15 @@ impl Pruning {
 }
 
 impl Pruning {
-    /// Answers to writes of the HTTP API, which a client repeats within minutes, and to signals.
+    /// What faces keep: answers to writes of the HTTP API, which a client repeats within minutes, and to signals; tokens
+    /// that open nothing any more; commands from a chat.
     async fn answers(&mut self) -> Result<(), StoreError> {
         let before = ANSWERS_KEPT.before(self.now);
         while !self.dry && rows::answers(&mut self.connection, before, BATCH).await? > 0 {}
         while !self.dry && rows::signals(&mut self.connection, before, BATCH).await? > 0 {}
+        let before = FACES_KEPT.before(self.now);
+        while !self.dry && rows::tokens(&mut self.connection, before, BATCH).await? > 0 {}
+        while !self.dry && rows::chat(&mut self.connection, before, BATCH).await? > 0 {}
         Ok(())
     }
 }

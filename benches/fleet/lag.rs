@@ -16,7 +16,7 @@ use crate::{
 const JOBS: i64 = 10_000;
 const WORKERS: usize = 1;
 
-const NOTE: [&str; 3] = [
+pub const NOTE: [&str; 3] = [
     "CREATE UNLOGGED TABLE recorded (job_id bigint NOT NULL, slot timestamptz NOT NULL, at timestamptz NOT NULL)",
     "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
          INSERT INTO recorded SELECT n.job_id, n.last_slot, clock_timestamp()
@@ -70,7 +70,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
 }
 
 /// One tick a minute each, the same number in every second.
-async fn spread(pool: &PgPool) {
+pub async fn spread(pool: &PgPool) {
     let cron =
         "UPDATE jobs SET config = jsonb_set(config, '{schedule,cron}', to_jsonb(id % 60 || ' * * * * *')),
                     config_version = config_version + 1";
@@ -105,7 +105,7 @@ async fn same_second(pool: &PgPool, plan: &Plan, report: &mut Report) {
     );
 }
 
-async fn lateness(pool: &PgPool, report: &mut Report, what: &str) {
+pub async fn lateness(pool: &PgPool, report: &mut Report, what: &str) {
     let sql = "SELECT count(*), percentile_cont(ARRAY[0.5, 0.99, 1.0]) WITHIN GROUP (ORDER BY extract(epoch FROM at - slot)::float8)
                FROM recorded";
     let (ticks, points): (i64, Vec<f64>) = sqlx::query_as(sql).fetch_one(pool).await.expect("ticks");

@@ -1,6 +1,6 @@
 //! Throughput of a fleet of jobs, compared with other queues and with the limit, on one durable PostgreSQL server.
 //! `scripts/bench` (or `just bench`) runs all of it; `--quick` runs everything once and short; names of sections
-//! (ticks, trades, limit, peers, lateness, growth, trips) run only those. The figures are in docs/performance.md.
+//! (ticks, trades, limit, peers, lateness, faces, growth, trips) run only those. The figures are in docs/performance.md.
 #![expect(
     clippy::expect_used,
     clippy::print_stderr,
@@ -8,6 +8,7 @@
     reason = "a benchmark says what it measured, and stops when it cannot"
 )]
 
+mod faces;
 mod fleet;
 mod growth;
 mod lag;
@@ -117,6 +118,10 @@ async fn main() {
     if wanted("lateness") {
         eprintln!("lateness");
         lag::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("faces") {
+        eprintln!("the HTTP API beside a fleet");
+        faces::run(&postgres, &plan, &mut report).await;
     }
     if wanted("limit") {
         eprintln!("limit: a loop by hand");

@@ -1,14 +1,15 @@
 //! The cookie of a session.
 //!
 //! A browser sends a cookie with every request, also with those that pages of other sites make. So it is
-//! `SameSite=Strict`, the gate refuses what other origins ask, and a write needs a header that no form and no page of
-//! another origin can send.
+//! `SameSite=Strict`, the gate refuses what other origins ask, and each request needs a header that no form and no page of
+//! another origin can send: it has the page's key, which a server at another port of this host does not get with the
+//! cookie.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{problem::Problem, state::Api};
 
-/// What our page sends with every write.
+/// What our page sends with every request: its key, or anything to open a session.
 const OF_OUR_PAGE: &str = "x-lgi-mm-console";
 
 /// The name of the cookie of a server at this port. With `__Host-` a browser takes it from TLS and this host alone.
@@ -29,23 +30,30 @@ pub(super) fn presented<'a>(api: &Api, headers: &'a HeaderMap) -> Option<&'a str
     ours.next().is_none().then_some(value)
 }
 
-/// Refuses what our own page did not send. The gate has compared the origin, if there is one: here there must be one.
-pub(super) fn of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
-    let marked = headers.get(OF_OUR_PAGE).is_some_and(|value| value == "1");
-    if marked && headers.contains_key(header::ORIGIN) {
+/// What our own page sent with the cookie.
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(OF_OUR_PAGE).iter();
+    let key = given.next()?.to_str().ok().filter(|key| !key.is_empty())?;
+    given.next().is_none().then_some(key)
+}
+
+/// Refuses what our own page did not send. The gate has compared the origin, if there is one; a write must have one.
+pub(super) fn of_our_page(headers: &HeaderMap, writes: bool) -> Result<(), Problem> {
+    if key(headers).is_some() && (!writes || headers.contains_key(header::ORIGIN)) {
         return Ok(());
     }
     Err(Problem::http(
         StatusCode::FORBIDDEN,
         "origin",
         "a page of another site asks",
-        "with the cookie of a session, a write needs the Origin of this server and X-Lgi-Mm-Console: 1",
+        "with the cookie of a session, a request needs X-Lgi-Mm-Console with the key that opening the session answered, and a \
+         write also the Origin of this server",
     ))
 }
 
 /// A cookie that a browser keeps for `seconds`, or drops at once.
 pub(super) fn set(api: &Api, value: &str, seconds: u64) -> Result<HeaderValue, Problem> {
-    let secure = if api.behind_proxy { "; Secure" } else { "" };
+    let secure = if api.encrypted { "; Secure" } else { "" };
     let text = format!(
         "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}",
         api.cookie

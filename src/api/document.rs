@@ -119,8 +119,8 @@ pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) 
         "signature": { "type": "apiKey", "in": "header", "name": "webhook-signature",
         "description": "A signature by Standard Webhooks, with the secret of the signal in the settings" },
         "session": { "type": "apiKey", "in": "cookie", "name": "lgi-mm-9465",
-        "description": "A session of the console; its name has the server's port. A write also needs the Origin of this \
-                        server and X-Lgi-Mm-Console: 1" } });
+        "description": "A session of the console; its name has the server's port. Each request also needs \
+                        X-Lgi-Mm-Console with the key that opening it answered, a write the Origin of this server" } });
     components["parameters"] = json!({ "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": true,
         "description": "Any text of 1 to 100 printable characters. A request that is sent again with its key is carried out \
                         once, and gets the first answer; another request with the same key is refused",

@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -27,17 +28,22 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::AbortHandle,
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::gate::Peer;
+use super::{gate::Peer, rates::counted, tls::Tls};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 128;
+
+/// Of them, from one address: others still find a place. A proxy has all.
+const PER_ADDRESS_MAX: usize = 96;
 
 /// Longest wait for a whole request header, from the end of the answer before it: an idle connection ends then too.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
@@ -54,15 +60,24 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pause after an error of `accept`, such as no free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Who is let in, and how.
+pub(super) struct Terms {
+    /// Connections are encrypted with this certificate.
+    pub(super) tls: Option<Tls>,
+    /// All clients come from the address of a proxy.
+    pub(super) behind_proxy: bool,
+}
+
 /// One client.
 struct Guest {
+    address: IpAddr,
     /// Requests that are being answered: one, or none.
     busy: Arc<AtomicU32>,
     task: AbortHandle,
 }
 
 /// Answers requests with `app` until `stop`; what is being answered then may end.
-pub(super) async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, app: Router, terms: Terms, stop: CancellationToken) {
     let mut guests: VecDeque<Guest> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
@@ -74,20 +89,20 @@ pub(super) async fn serve(listener: TcpListener, app: Router, stop: Cancellation
             continue;
         };
         guests.retain(|guest| !guest.task.is_finished());
-        if guests.len() >= CONNECTIONS_MAX {
-            // The oldest is in front.
-            let idle = guests
-                .iter()
-                .position(|guest| guest.busy.load(Ordering::Relaxed) == 0);
-            match idle.and_then(|place| guests.remove(place)) {
-                Some(guest) => guest.task.abort(),
-                None => continue,
-            }
+        if !makes_room(&mut guests, address.ip(), terms.behind_proxy) {
+            continue;
         }
         let busy = Arc::new(AtomicU32::new(0));
-        let answering = answer(stream, Peer(address), app.clone(), busy.clone(), stop.clone());
+        let client = Client {
+            peer: Peer(address),
+            app: app.clone(),
+            busy: busy.clone(),
+            stop: stop.clone(),
+        };
+        let tls = terms.tls.as_ref().map(Tls::acceptor);
         guests.push_back(Guest {
-            task: tokio::spawn(answering).abort_handle(),
+            address: address.ip(),
+            task: tokio::spawn(encrypted(stream, tls, client)).abort_handle(),
             busy,
         });
     }
@@ -99,6 +114,26 @@ pub(super) async fn serve(listener: TcpListener, app: Router, stop: Cancellation
     for guest in guests {
         guest.task.abort();
     }
+}
+
+/// Whether a newcomer finds a place. One that keeps us waiting is given up for it: of the same address, if that has all it
+/// may have, else of any.
+fn makes_room(guests: &mut VecDeque<Guest>, newcomer: IpAddr, behind_proxy: bool) -> bool {
+    let newcomer = counted(newcomer);
+    let same = guests.iter().filter(|guest| counted(guest.address) == newcomer);
+    let too_many = !behind_proxy && same.count() >= PER_ADDRESS_MAX;
+    if !too_many && guests.len() < CONNECTIONS_MAX {
+        return true;
+    }
+    // The oldest is in front.
+    let idle = guests.iter().position(|guest| {
+        guest.busy.load(Ordering::Relaxed) == 0 && (!too_many || counted(guest.address) == newcomer)
+    });
+    let Some(guest) = idle.and_then(|place| guests.remove(place)) else {
+        return false;
+    };
+    guest.task.abort();
+    true
 }
 
 /// Counts a request for as long as its answer is made and written.
@@ -117,8 +152,32 @@ impl Drop for Answering {
     }
 }
 
+/// What a connection is answered with.
+struct Client {
+    peer: Peer,
+    app: Router,
+    busy: Arc<AtomicU32>,
+    stop: CancellationToken,
+}
+
+/// A connection, encrypted first if there is a certificate.
+async fn encrypted(stream: TcpStream, tls: Option<TlsAcceptor>, client: Client) {
+    let Some(acceptor) = tls else {
+        return answer(stream, client).await;
+    };
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_PATIENCE, acceptor.accept(stream)).await {
+        answer(stream, client).await;
+    }
+}
+
 /// One connection from its first byte to its end. What goes wrong is the client's affair.
-async fn answer(stream: TcpStream, peer: Peer, app: Router, busy: Arc<AtomicU32>, stop: CancellationToken) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Send + 'static, client: Client) {
+    let Client {
+        peer,
+        app,
+        busy,
+        stop,
+    } = client;
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(STALL_PATIENCE));
     let service = service_fn(move |request: hyper::Request<Incoming>| {

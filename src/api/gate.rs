@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -11,15 +11,24 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use metrics::{counter, histogram};
 use tracing::{info, warn};
 
-use super::{cookie, document::Needed, hosts::same_origin, problem::Problem, state::Shared};
+use super::{
+    cookie,
+    document::Needed,
+    hosts::same_origin,
+    problem::Problem,
+    rates::{Whose, counted},
+    state::Shared,
+};
 use crate::{
     app::{
         AppError, console,
-        tokens::{self, Bearer},
+        tokens::{self, Bearer, Digest},
     },
-    domain::role::{Role, TokenKind},
+    domain::role::Role,
+    telemetry::metric,
 };
 
 /// The address a connection comes from.
@@ -29,6 +38,7 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Lets a request through, or answers why not. What every answer has is added here.
 pub(super) async fn pass(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    let asked = Asked::new(&api, &parts);
     let mut response = match admitted(&api, &parts).await {
         Ok(admitted) => {
             match admitted {
@@ -55,7 +65,41 @@ pub(super) async fn pass(State(api): State<Shared>, request: Request, next: Next
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
+    asked.answered(response.status());
     response
+}
+
+/// A request as it is counted: what the document does not have is `other`, so that nobody makes new series.
+struct Asked {
+    at: Instant,
+    route: String,
+    method: &'static str,
+}
+
+impl Asked {
+    fn new(api: &Shared, request: &Parts) -> Self {
+        let route = request.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        let known = [Method::GET, Method::POST, Method::PATCH, Method::DELETE]
+            .into_iter()
+            .zip(["GET", "POST", "PATCH", "DELETE"])
+            .find(|(method, _)| *method == request.method);
+        let has = route.zip(known.as_ref()).filter(|(route, (method, _))| {
+            let needed = api.roles.needed(method, route);
+            needed.is_some()
+        });
+        Self {
+            at: Instant::now(),
+            route: has.map_or("other", |(route, _)| route).to_owned(),
+            method: has.map_or("other", |(_, (_, name))| *name),
+        }
+    }
+
+    fn answered(self, status: StatusCode) {
+        histogram!(metric::API_REQUEST_DURATION).record(self.at.elapsed().as_secs_f64());
+        let (route, status) = (self.route, status.as_str().to_owned());
+        counter!(metric::API_REQUESTS, "method" => self.method, "route" => route, "status" => status)
+            .increment(1);
+    }
 }
 
 /// Who was let through.
@@ -81,16 +125,17 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
     // What the document does not have is not answered, whatever the role.
     let needed = path.map(|path| api.roles.needed(method, path));
     if needed == Some(Some(Needed::Nobody)) {
-        cookie::of_our_page(&request.headers)?;
+        cookie::of_our_page(&request.headers, true)?;
         return Ok(Admitted::Nobody(client(api, request)));
     }
     if needed == Some(Some(Needed::Signature)) {
-        return Ok(Admitted::Nobody(client(api, request)));
+        let address = client(api, request);
+        api.rates.take(Whose::Address(address), Instant::now()).map_err(too_fast)?;
+        return Ok(Admitted::Nobody(address));
     }
-    let bearer = identified(api, request).await?;
-    if bearer.kind == TokenKind::Session && method != Method::GET {
-        cookie::of_our_page(&request.headers)?;
-    }
+    let bearer = identified(api, request, method != Method::GET).await?;
+    let own = Whose::Token(bearer.token);
+    api.rates.take(own, Instant::now()).map_err(too_fast)?;
     match needed {
         None => Err(Problem::nowhere()),
         Some(None | Some(Needed::Nobody | Needed::Signature)) => Err(Problem::method()),
@@ -151,30 +196,62 @@ fn from_no_other_site(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Whose token the request has: in its header, or in the cookie of a session.
-async fn identified(api: &Shared, request: &Parts) -> Result<Bearer, Problem> {
-    let address = client(api, request);
-    if request.headers.contains_key(header::AUTHORIZATION) {
-        let presented = bearer_text(&request.headers);
-        let presented = presented.ok_or_else(|| unknown("send `Authorization: Bearer ..` once"))?;
-        return tried(api, address, presented, tokens::bearer(&api.app, presented)).await;
+fn too_fast(wait: Duration) -> Problem {
+    Problem {
+        retry_after: Some(whole_seconds(wait)),
+        ..Problem::http(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate",
+            "too many requests",
+            "too many requests a second (api.requests_per_second of a token): wait as long as Retry-After says",
+        )
     }
-    let presented = cookie::presented(api, &request.headers);
-    let presented = presented.ok_or_else(|| unknown("no token: send `Authorization: Bearer ..`"))?;
-    tried(api, address, presented, console::bearer(&api.app, presented)).await
 }
 
-/// What `known` says of a text that was presented, unless its address has presented too many wrong ones.
+/// Rounded up.
+fn whole_seconds(wait: Duration) -> u16 {
+    u16::try_from(wait.as_secs().saturating_add(1)).unwrap_or(u16::MAX)
+}
+
+/// Whose token the request has: in its header, or in the cookie of a session with the key of its page.
+async fn identified(api: &Shared, request: &Parts, writes: bool) -> Result<Bearer, Problem> {
+    let address = client(api, request);
+    // Whoever has no token pays with their address.
+    let unpaid = |detail: &'static str| {
+        let paid = api.rates.take(Whose::Address(address), Instant::now());
+        paid.map_err(too_fast).and(Err(unknown(detail)))
+    };
+    if request.headers.contains_key(header::AUTHORIZATION) {
+        let presented = bearer_text(&request.headers);
+        let Some(presented) = presented else {
+            return unpaid("send `Authorization: Bearer ..` once");
+        };
+        let digest = tokens::digest(presented);
+        return tried(api, address, &digest, tokens::bearer(&api.app, presented)).await;
+    }
+    let Some(presented) = cookie::presented(api, &request.headers) else {
+        return unpaid("no token: send `Authorization: Bearer ..`");
+    };
+    cookie::of_our_page(&request.headers, writes)?;
+    let key = cookie::key(&request.headers).unwrap_or_default();
+    let digest = console::digest(presented, key);
+    tried(api, address, &digest, console::bearer(&api.app, presented, key)).await
+}
+
+/// What `known` says of what was presented. It is not asked if the address has presented too many wrong ones, unless this
+/// opens the API.
 pub(super) async fn tried<T>(
     api: &Shared,
     address: IpAddr,
-    presented: &str,
+    digest: &Digest,
     known: impl Future<Output = Result<Option<T>, AppError>>,
 ) -> Result<T, Problem> {
-    let (digest, now) = (tokens::digest(presented), Instant::now());
-    if let Some(left) = api.lockout.remaining(address, &digest, now) {
+    let now = Instant::now();
+    let listed = api.valid.has(&api.app, digest).await?;
+    if !listed && let Some(left) = api.lockout.remaining(address, now) {
+        counter!(metric::API_LOGIN_FAILURES, "reason" => "locked_out").increment(1);
         return Err(Problem {
-            retry_after: Some(u16::try_from(left.as_secs().saturating_add(1)).unwrap_or(u16::MAX)),
+            retry_after: Some(whole_seconds(left)),
             ..Problem::http(
                 StatusCode::TOO_MANY_REQUESTS,
                 "locked_out",
@@ -183,11 +260,14 @@ pub(super) async fn tried<T>(
             )
         });
     }
+    if !listed {
+        api.rates.take(Whose::Address(address), now).map_err(too_fast)?;
+    }
     if let Some(known) = known.await? {
-        api.lockout.succeeded(&digest);
         return Ok(known);
     }
-    if api.lockout.failed(address, &digest, now) {
+    counter!(metric::API_LOGIN_FAILURES, "reason" => "wrong").increment(1);
+    if api.lockout.failed(address, now) {
         warn!(%address, "too many wrong tokens: this address is locked out of the API for a minute");
     } else {
         info!(%address, "a wrong token was presented to the API");
@@ -210,17 +290,17 @@ fn bearer_text(headers: &HeaderMap) -> Option<&str> {
     (given.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
-/// Who is on the other side. Behind a proxy that is what the proxy added last; what a client claims stands before it.
+/// Who is on the other side, as they are counted. Behind a proxy that is what the proxy added last; what a client claims stands before it.
 fn client(api: &Shared, request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
     if !api.behind_proxy {
-        return peer;
+        return counted(peer);
     }
     let forwarded = request.headers.get_all("x-forwarded-for").iter().next_back();
     let last = forwarded
         .and_then(|list| list.to_str().ok())
         .and_then(|list| list.rsplit(',').next())
         .and_then(|address| address.trim().parse().ok());
-    last.unwrap_or(peer)
+    counted(last.unwrap_or(peer))
 }

@@ -16,12 +16,14 @@ mod gate;
 mod hosts;
 mod lockout;
 mod problem;
+mod rates;
 mod read;
 mod routes;
 mod serve;
 mod session;
 mod signals;
 mod state;
+mod tls;
 mod wording;
 mod write;
 

@@ -21,11 +21,12 @@ use super::{
 use crate::{
     app::{
         console::{self, Opened, SESSION_LASTS},
-        tokens::Bearer,
+        tokens::{self, Bearer},
     },
     domain::{
         Timestamp,
         role::{Role, TokenKind},
+        secret::Secret,
     },
 };
 
@@ -63,6 +64,16 @@ impl From<console::Session> for SessionView {
     }
 }
 
+/// A session that has just begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OpenedView {
+    /// What every request with the cookie has in X-Lgi-Mm-Console. It is not answered again
+    #[schema(value_type = String)]
+    key: Secret,
+    #[serde(flatten)]
+    session: SessionView,
+}
+
 /// Who asks, what they may do and until when.
 #[utoipa::path(get, path = "/api/v1/session", tag = "api", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "The token or session", body = SessionView)))]
@@ -76,7 +87,7 @@ pub(super) async fn show(
 /// Opens a link of the console, once: the answer sets the cookie of a session.
 #[utoipa::path(post, path = "/api/v1/session", tag = "api", extensions(("x-role" = json!("none"))),
     request_body = Ticket,
-    responses((status = 200, description = "The session", body = SessionView,
+    responses((status = 200, description = "The session", body = OpenedView,
                headers(("Set-Cookie" = String, description = "HttpOnly, SameSite=Strict")))))]
 pub(super) async fn open(
     State(api): State<Shared>,
@@ -92,11 +103,13 @@ pub(super) async fn open(
         let detail = "the body must be {\"ticket\": \"..\"}";
         Problem::malformed(StatusCode::BAD_REQUEST, detail)
     })?;
-    let opened = gate::tried(&api, address, &ticket, console::open(&api.app, &ticket)).await;
-    let Opened { secret, session } = opened.map_err(of_a_link)?;
+    let digest = tokens::digest(&ticket);
+    let opened = gate::tried(&api, address, &digest, console::open(&api.app, &ticket)).await;
+    let Opened { secret, key, session } = opened.map_err(of_a_link)?;
     tracing::info!(%address, name = %session.name, "a session of the console begins");
     let cookie = cookie::set(&api, &secret.0, SESSION_LASTS.std().as_secs())?;
-    Ok(([(header::SET_COOKIE, cookie)], Json(SessionView::from(session))))
+    let session = SessionView::from(session);
+    Ok(([(header::SET_COOKIE, cookie)], Json(OpenedView { key, session })))
 }
 
 /// A wrong link in its own words.

@@ -89,8 +89,10 @@ impl From<ChangeRow> for Change {
 /// # Errors
 /// [`AppError::Store`].
 pub async fn since(app: &App, place: Place) -> Result<Option<Vec<Change>>, AppError> {
-    let rows = changes::after(&app.pool, (place.event, place.order), MOST).await?;
+    let mut rows = changes::after(&app.pool, (place.event, place.order), MOST).await?;
     let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= MOST;
+    // Events and orders as they happened.
+    rows.sort_by_key(|row| row.at);
     Ok((!full).then(|| rows.into_iter().map(Change::from).collect()))
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::chat;
 use crate::{config::Settings, store::session::Sessions};
 
 /// Without them nobody could stop a job: commands that reach the paper venue have two.
@@ -31,7 +32,7 @@ pub enum Kind {
     Daemon,
 }
 
-/// Connections of the HTTP API in a daemon: to the ledger, and those of one request to the paper venue.
+/// Connections of the HTTP API and of a chat in a daemon: to the ledger, and those of one request to the paper venue.
 pub(super) const FACE: Shares = Shares { work: 4, paper: 2 };
 
 /// The largest sizes of a process's pools.
@@ -96,9 +97,10 @@ impl Shares {
 }
 
 impl Kind {
-    /// Those of the HTTP API, if this process serves it.
+    /// Those of the HTTP API and of a chat, which share them, and the one that holds the chat's lock.
     fn of_face(self, settings: &Settings) -> u32 {
         match self {
+            Self::Daemon if chat::is_on(settings) => FACE.work + FACE.paper + 1,
             Self::Daemon if settings.api_address().is_some() => FACE.work + FACE.paper,
             _ => 0,
         }

@@ -6,7 +6,7 @@ use super::{
     actor::Actor,
     context::App,
     error::AppError,
-    tokens::{self, Bearer, Issued, NewToken},
+    tokens::{self, Bearer, Digest, Issued, NewToken},
     trail::Action,
 };
 use crate::{
@@ -26,10 +26,14 @@ pub const SESSION_LASTS: Span = Span::from_secs(12 * 60 * 60);
 /// Longest part of a name that is the person's; what follows makes it another name for each link.
 const PERSON_MAX: usize = 30;
 
-/// A session as it begins. The secret is for the browser alone.
+/// A session as it begins. Both secrets are for the browser alone, and it takes both to make a request: a browser sends
+/// cookies to every port of a host, and the key to our own page's server only.
 #[derive(Debug)]
 pub struct Opened {
+    /// The cookie.
     pub secret: Secret,
+    /// What the page keeps.
+    pub key: Secret,
     pub session: Session,
 }
 
@@ -54,7 +58,7 @@ pub async fn link(app: &App, person: &str, role: Role, actor: &Actor) -> Result<
     tokens::made(app, &new, (TokenKind::Link, Action::ConsoleLink), actor).await
 }
 
-/// A name for a link: the person's, as far as a name may have it, and four digits that tell it from the others.
+/// A name for a link: the person's, as far as a name may have it, and eight digits that tell it from the others.
 fn named(person: &str, random: &Secret) -> String {
     let plain = person.to_ascii_lowercase();
     let plain = plain
@@ -62,8 +66,8 @@ fn named(person: &str, random: &Secret) -> String {
         .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let plain: String = plain.take(PERSON_MAX).collect();
     let person = if plain.is_empty() { "console" } else { &plain };
-    let [one, two, ..] = tokens::digest(&random.0);
-    format!("{person}-{one:02x}{two:02x}")
+    let [one, two, three, four, ..] = tokens::digest(&random.0);
+    format!("{person}-{one:02x}{two:02x}{three:02x}{four:02x}")
 }
 
 /// Makes a link a session; `None`: it was opened before, has expired, was revoked or is none.
@@ -74,10 +78,10 @@ pub async fn open(app: &App, link: &str) -> Result<Option<Opened>, AppError> {
     if !tokens::is_one(link) {
         return Ok(None);
     }
-    let secret = tokens::random()?;
+    let (secret, key) = (tokens::random()?, key()?);
     let opening = Opening {
         link: &tokens::digest(link),
-        session: &tokens::digest(&secret.0),
+        session: &digest(&secret.0, &key.0),
         lasts: SESSION_LASTS,
         action: Action::ConsoleOpen.into(),
     };
@@ -85,6 +89,7 @@ pub async fn open(app: &App, link: &str) -> Result<Option<Opened>, AppError> {
     let opened = sessions::open(&app.pool, opening, actor).await?;
     Ok(opened.map(|(row, expires_at)| Opened {
         secret,
+        key,
         session: Session {
             name: row.name,
             role: row.role,
@@ -93,12 +98,31 @@ pub async fn open(app: &App, link: &str) -> Result<Option<Opened>, AppError> {
     }))
 }
 
+/// What a page keeps: as hard to guess as a token, and no token.
+fn key() -> Result<Secret, AppError> {
+    let random = tokens::random()?;
+    let plain = random
+        .0
+        .rsplit_once('_')
+        .map_or(random.0.as_str(), |(_, plain)| plain);
+    Ok(Secret(alloy_primitives::hex::encode(tokens::digest(plain))))
+}
+
+/// What is kept of a session: of the cookie and of the page's key together.
+#[must_use]
+pub fn digest(cookie: &str, key: &str) -> Digest {
+    tokens::digest(&format!("{cookie} {key}"))
+}
+
 /// Whose session this is; `None` if it is not valid now.
 ///
 /// # Errors
 /// [`AppError::Store`].
-pub async fn bearer(app: &App, presented: &str) -> Result<Option<Bearer>, AppError> {
-    tokens::known(app, TokenKind::Session, presented).await
+pub async fn bearer(app: &App, cookie: &str, key: &str) -> Result<Option<Bearer>, AppError> {
+    match tokens::is_one(cookie) {
+        true => tokens::known(app, TokenKind::Session, &digest(cookie, key)).await,
+        false => Ok(None),
+    }
 }
 
 /// Who asks, and until when they may.

@@ -10,6 +10,7 @@ pub(crate) mod adopt;
 pub mod audit;
 pub(crate) mod backtest;
 pub(crate) mod changes;
+pub(crate) mod chat;
 pub mod connections;
 pub(crate) mod console;
 mod context;

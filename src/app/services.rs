@@ -58,7 +58,8 @@ pub struct Service<'a> {
     metrics: Metrics,
 }
 
-type Metrics = Option<JoinHandle<std::io::Result<()>>>;
+/// What serves metrics, if anything does.
+pub type Metrics = Option<JoinHandle<std::io::Result<()>>>;
 
 /// Records in the audit trail that [`App::migrate`] has migrated the database.
 ///
@@ -239,7 +240,8 @@ fn background(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()>
     })
 }
 
-fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
+/// Metrics and health at `metrics.listen`, until `stop`; nothing if that is off.
+pub fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
     let address = app.settings.metrics_address()?;
     let prometheus = telemetry::install_metrics()?;
     for live in app.live().chains().values() {

@@ -1,9 +1,11 @@
 //! Bearer tokens of the HTTP API: created, listed, revoked, recognised.
 
+use std::collections::HashSet;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand_core::{OsRng, RngCore};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     actor::Actor,
@@ -25,6 +27,9 @@ use crate::{
         tokens::{self, TokenRow},
     },
 };
+
+/// SHA-256 of a token.
+pub use crate::store::tokens::Digest;
 
 /// What every token begins with: scanners of source code and logs find one by it.
 const PREFIX: &str = "lgimm_";
@@ -233,16 +238,15 @@ pub async fn list(app: &App) -> Result<Vec<TokenLine>, AppError> {
 /// # Errors
 /// [`AppError::Store`].
 pub async fn bearer(app: &App, presented: &str) -> Result<Option<Bearer>, AppError> {
-    known(app, TokenKind::Token, presented).await
+    match is_one(presented) {
+        true => known(app, TokenKind::Token, &digest(presented)).await,
+        false => Ok(None),
+    }
 }
 
 /// Who presents this text as a token of this kind.
-pub(super) async fn known(app: &App, kind: TokenKind, presented: &str) -> Result<Option<Bearer>, AppError> {
-    if !is_one(presented) {
-        return Ok(None);
-    }
-    let found = tokens::bearer(&app.pool, kind, &digest(presented)).await?;
-    Ok(found.map(Bearer::from))
+pub(super) async fn known(app: &App, kind: TokenKind, digest: &Digest) -> Result<Option<Bearer>, AppError> {
+    Ok(tokens::bearer(&app.pool, kind, digest).await?.map(Bearer::from))
 }
 
 /// Whether a text can be a token at all.
@@ -258,8 +262,16 @@ pub async fn is_valid(app: &App, token: TokenId) -> Result<bool, AppError> {
     Ok(tokens::is_valid(&app.pool, token).await?)
 }
 
+/// Digests of all that opens the API now: tokens, links and sessions, the newest 4096.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub async fn valid(app: &App) -> Result<HashSet<Digest>, AppError> {
+    Ok(tokens::valid(&app.pool).await?)
+}
+
 /// What is kept of a token.
 #[must_use]
-pub fn digest(token: &str) -> [u8; 32] {
+pub fn digest(token: &str) -> Digest {
     Sha256::digest(token.as_bytes()).into()
 }

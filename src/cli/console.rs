@@ -81,10 +81,22 @@ fn usual(settings: &Settings) -> String {
         return format!("https://{host}");
     }
     let address = settings.api_address().unwrap_or(USUAL);
+    let scheme = if settings.api.tls().is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    // A certificate is made out to a name.
+    if let (Some(_), Some(host)) = (settings.api.tls(), settings.api.hosts.first()) {
+        return match host.contains(':') {
+            true => format!("https://{host}"),
+            false => format!("https://{host}:{}", address.port()),
+        };
+    }
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
 }

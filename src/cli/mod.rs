@@ -17,6 +17,7 @@ mod job;
 mod keep;
 mod live;
 mod man;
+mod mcp;
 mod mode;
 mod notify;
 mod out;
@@ -177,6 +178,8 @@ enum Command {
     Daemon,
     /// Serve the HTTP API, and nothing else; `daemon` serves it too if api.listen is set
     Serve(serve::ServeArgs),
+    /// Serve tools for an agent over standard input and output (MCP); it only reads unless allowed more
+    Mcp(mcp::McpArgs),
     /// Print a link that opens the console in a browser, once
     Console(console::ConsoleArgs),
     /// Create, list or revoke tokens of the HTTP API
@@ -333,6 +336,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Serve(args) => serve::run(&settings, &args).await,
+        Command::Mcp(args) => mcp::run(&settings, &args).await,
         Command::Console(args) => console::run(&settings, out, &args).await,
         Command::Token(command) => token::run(&settings, out, &command).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,

@@ -1,9 +1,10 @@
 //! `daemon`, `scheduler`, `worker`, `migrate`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use clap::Args;
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -17,9 +18,11 @@ use crate::{
     api,
     app::{
         App, AppError,
+        chat::is_on,
         connections::Kind,
         services::{self, Service},
     },
+    chat,
     config::Settings,
 };
 
@@ -80,24 +83,22 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let app = App::serve(settings, Some(Kind::Daemon)).await?;
     let stop = stop_on_signal()?;
     let service = Service::begin(&app, stop.clone());
-    let serving = match settings.api_address() {
-        Some(address) => Some(tokio::spawn(serve(
-            app.for_a_face().await?,
-            address,
-            settings.clone(),
-            stop,
-        ))),
-        None => None,
-    };
-    let traded = service.daemon(live::password).await;
-    if let Some(serving) = serving {
-        let _ = serving.await;
+    let address = settings.api_address();
+    let mut faces = JoinSet::new();
+    if address.is_some() || is_on(settings) {
+        let app = Arc::new(app.for_a_face().await?);
+        if let Some(address) = address {
+            faces.spawn(serve(app.clone(), address, settings.clone(), stop.clone()));
+        }
+        faces.spawn(chat::serve(app, stop));
     }
+    let traded = service.daemon(live::password).await;
+    while faces.join_next().await.is_some() {}
     traded
 }
 
 /// The HTTP API in the same process: trading does not depend on it.
-async fn serve(app: App, address: SocketAddr, settings: Settings, stop: CancellationToken) {
+async fn serve(app: Arc<App>, address: SocketAddr, settings: Settings, stop: CancellationToken) {
     if let Err(error) = api::serve(app, address, &settings, stop).await {
         error!(%address, %error, "the HTTP API is not served; set api.listen to a free address or to off, or correct what it names");
     }

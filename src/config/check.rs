@@ -48,12 +48,23 @@ fn api(settings: &Settings, found: &mut Validator) {
     );
     let exposed = address.is_ok_and(|address| !address.ip().is_loopback());
     found.require(
-        !exposed || api.behind_proxy,
+        !exposed || api.may_be_exposed(),
         "api.listen",
         &api.listen,
-        "an address of this machine alone, such as 127.0.0.1:9465; others only with api.behind_proxy = true, which says that \
-         nothing but a proxy with TLS reaches it",
+        "an address of this machine alone, such as 127.0.0.1:9465; others only with TLS: api.tls_cert and api.tls_key, or \
+         api.behind_proxy = true, which says that nothing but a proxy with TLS reaches it",
     );
+    found.require(
+        api.tls_cert.is_empty() == api.tls_key.is_empty(),
+        if api.tls_key.is_empty() {
+            "api.tls_key"
+        } else {
+            "api.tls_cert"
+        },
+        "",
+        "the files of certificate and key, both or neither",
+    );
+    found.range("api.requests_per_second", api.requests_per_second, 1, 10_000);
     for host in &api.hosts {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
         found.require(

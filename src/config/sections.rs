@@ -1,6 +1,8 @@
 //! Sections of the settings as written in a file. [`super::Settings`] converts some of them into the settings of a part
 //! of the program.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -75,6 +77,35 @@ pub struct ApiSettings {
     pub hosts: Vec<String>,
     /// Whether only a proxy that encrypts reaches the address: then it need not be loopback.
     pub behind_proxy: bool,
+    /// Whether the address is reached over loopback alone though it is another one, as in a container whose port is published
+    /// at 127.0.0.1.
+    pub published_on_loopback: bool,
+    /// PEM file of the certificate and those between it and its authority; empty: connections are not encrypted.
+    pub tls_cert: String,
+    /// PEM file of its key.
+    pub tls_key: String,
+    /// Requests a second that one token may make, 1 to 10000; twice as many at once.
+    pub requests_per_second: u32,
+}
+
+impl ApiSettings {
+    /// Files of certificate and key.
+    #[must_use]
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        (!self.tls_cert.is_empty()).then(|| (Path::new(&self.tls_cert), Path::new(&self.tls_key)))
+    }
+
+    /// Whether clients reach it over TLS: its own, or a proxy's.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.behind_proxy || self.tls().is_some()
+    }
+
+    /// Whether no token crosses a network in plain text, if it is served at an address beyond loopback.
+    #[must_use]
+    pub fn may_be_exposed(&self) -> bool {
+        self.is_encrypted() || self.published_on_loopback
+    }
 }
 
 /// `[log]`
@@ -144,6 +175,10 @@ impl Default for ApiSettings {
             listen: "off".to_owned(),
             hosts: Vec::new(),
             behind_proxy: false,
+            published_on_loopback: false,
+            tls_cert: String::new(),
+            tls_key: String::new(),
+            requests_per_second: 100,
         }
     }
 }

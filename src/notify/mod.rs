@@ -10,6 +10,8 @@
 //!
 //! A kind of receiver is one file in `receivers`, listed in `receivers::kind`.
 
+mod bot;
+mod chat;
 mod courier;
 mod delivery;
 mod message;
@@ -20,6 +22,8 @@ mod send;
 mod settings;
 mod sign;
 
+pub use bot::{Bot, BotError, Update, Written};
+pub use chat::ChatSettings;
 pub use courier::run;
 pub use notice::{Notice, TEST};
 pub use receiver::{Receiver, ReceiverSettings};

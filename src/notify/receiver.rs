@@ -190,6 +190,11 @@ impl Receiver {
         self.target().await.map(|_| ())
     }
 
+    /// The number of the chat that it writes to.
+    pub(super) fn chat(&self) -> Option<i64> {
+        self.given.values.get("chat_id")?.0.parse().ok()
+    }
+
     /// The request body for a message.
     #[must_use]
     pub fn body(&self, notice: &Notice) -> Value {

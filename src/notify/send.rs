@@ -247,7 +247,7 @@ fn quote(field: &str, answer: &str) -> String {
 }
 
 /// Masks secrets: an answer may repeat what it was sent.
-fn hide(said: &str, hidden: &[Secret]) -> String {
+pub(super) fn hide(said: &str, hidden: &[Secret]) -> String {
     hidden
         .iter()
         .filter(|secret| secret.0.len() >= HIDDEN_MIN)

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::receiver::{Receiver, ReceiverSettings};
+use super::{
+    chat::ChatSettings,
+    receiver::{Receiver, ReceiverSettings},
+};
 use crate::domain::{
     config::{InvalidConfig, Validator},
     notice::{ALL, is_receiver_name},
@@ -29,6 +32,8 @@ pub struct NotifySettings {
     pub held_after: Span,
     /// How often a summary of what happened is announced: off, daily or weekly.
     pub summary: SummaryEvery,
+    /// `[notify.chat]`
+    pub chat: ChatSettings,
     /// `[notify.receivers.NAME]`
     pub receivers: BTreeMap<String, ReceiverSettings>,
 }
@@ -43,6 +48,7 @@ impl Default for NotifySettings {
             no_price_after: patience.price,
             held_after: patience.held,
             summary: SummaryEvery::Off,
+            chat: ChatSettings::default(),
             receivers: BTreeMap::new(),
         }
     }
@@ -64,7 +70,18 @@ impl NotifySettings {
             settings.check(&mut own);
             found.extend(own.into_found());
         }
+        let mut chat = Validator::below("notify.chat");
+        let named = self.receivers.get(&self.chat.receiver);
+        self.chat.check(named.map(|receiver| receiver.kind), &mut chat);
+        found.extend(chat.into_found());
         found.into_found()
+    }
+
+    /// The receiver whose bot takes commands; `None`: no chat commands anything.
+    #[must_use]
+    pub fn chat_receiver(&self) -> Option<Receiver> {
+        let name = &self.chat.receiver;
+        self.receivers.get(name).map(|settings| settings.receiver(name))
     }
 
     /// How long something may block a job before its owner is notified.

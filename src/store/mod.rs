@@ -22,7 +22,7 @@ mod view;
 
 pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
-pub use face::{requests, sessions, signals, tokens};
+pub use face::{chat, requests, sessions, signals, tokens};
 pub use job::{adoption, basket, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
 pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};

@@ -270,6 +270,43 @@ pub async fn tasks(
     Ok(gone.rows_affected())
 }
 
+/// Tokens, links and sessions that were revoked or expired before `before`, once no answer is kept for them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn tokens(connection: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    let gone = sqlx::query!(
+        "DELETE FROM api_tokens WHERE id = ANY (ARRAY(
+             SELECT id FROM api_tokens t WHERE least(revoked_at, expires_at) < $1
+               AND NOT EXISTS (SELECT FROM api_requests r WHERE r.token_id = t.id)
+             ORDER BY id LIMIT $2))",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Commands from a chat that were taken before `before`, and codes that expired by then.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn chat(connection: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    sqlx::query!("DELETE FROM chat_codes WHERE expires_at < $1", before)
+        .execute(&mut *connection)
+        .await?;
+    let gone = sqlx::query!(
+        "DELETE FROM chat_commands WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM chat_commands WHERE taken_at < $1 ORDER BY taken_at LIMIT $2))",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
 /// Writes of the HTTP API that began before `before`, with their answers. Nothing changes such old ones any more, so
 /// none is locked.
 ///

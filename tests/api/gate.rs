@@ -1,9 +1,11 @@
 //! Who may do what, from where, and under which name.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Served, answer};
+use crate::server::{Answer, Served, Session, answer};
 
 const ROLES: [&str; 3] = ["viewer", "operator", "owner"];
 
@@ -28,14 +30,14 @@ async fn operations(served: &Served, token: &str) -> Vec<(Method, String, String
 enum Shows<'a> {
     Nothing,
     Token(&'a str),
-    Cookie(&'a str),
+    Session(&'a Session),
 }
 
 async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, key: &str) -> Answer {
     let request = match shows {
         Shows::Nothing => served.request(method.clone(), path),
         Shows::Token(token) => served.request(method.clone(), path).bearer_auth(token),
-        Shows::Cookie(cookie) => served.by_page(method.clone(), path).header("cookie", cookie),
+        Shows::Session(session) => served.in_session(method.clone(), path, session),
     };
     let mut request = request.header("Idempotency-Key", key);
     if *method != Method::GET {
@@ -49,9 +51,9 @@ async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, k
 async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else() {
     let served = Served::new().await;
     let tokens = ROLES.map(|role| served.token(role));
-    let mut cookies = Vec::new();
+    let mut sessions = Vec::new();
     for role in ROLES {
-        cookies.push(served.session(role).await);
+        sessions.push(served.session(role).await);
     }
     let operations = operations(&served, &tokens[0]).await;
     assert!(operations.len() > 15, "{operations:?}");
@@ -76,11 +78,11 @@ async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else(
         let nobody = tried(&served, method, path, Shows::Nothing, "k").await;
         assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{method} {path}");
         let shown = tokens.iter().map(|token| Shows::Token(token)).enumerate();
-        let shown = shown.chain(cookies.iter().map(|cookie| Shows::Cookie(cookie)).enumerate());
+        let shown = shown.chain(sessions.iter().map(Shows::Session).enumerate());
         for (rank, shows) in shown {
             // It would end the session.
             if (method, path.as_str()) == (&Method::DELETE, "/api/v1/session")
-                && matches!(shows, Shows::Cookie(_))
+                && matches!(shows, Shows::Session(_))
             {
                 continue;
             }
@@ -246,9 +248,12 @@ async fn who_guesses_tokens_is_locked_out_and_who_has_one_is_not() {
     let wait: u64 = locked.header("retry-after").parse().expect("seconds");
     assert!((1..=61).contains(&wait), "{wait}");
     assert_eq!(served.get(&viewer, "/api/v1/jobs").await.status, StatusCode::OK);
-    // It was never used, so it is told apart from a guess only by looking it up.
-    let status = served.get(&other, "/api/v1/jobs").await.status;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    // Nor is one that was never used, and a link that was made meanwhile.
+    assert_eq!(served.get(&other, "/api/v1/jobs").await.status, StatusCode::OK);
+    let ticket = served.ticket("viewer");
+    served.get(&guess(11), "/api/v1/jobs").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(served.exchange(&ticket).await.status, StatusCode::OK);
     let said: Value = serde_json::from_str(&locked.text).expect("JSON");
     assert_eq!(said["type"], "locked_out");
     assert!(served.log().contains("too many wrong tokens"));

@@ -120,3 +120,18 @@ async fn changes_are_told_as_they_happen_resumed_where_they_were_left_and_end_wi
     assert_eq!(served.get(&owner, "/api/v1/jobs").await.status, StatusCode::OK);
     drop(lazy);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_falls_behind_is_told_to_read_everything_again_and_stays_connected() {
+    let served = Served::new().await;
+    quiet_job(&served, 1);
+    let viewer = served.token("viewer");
+    let mut stream = Stream::open(&served, &viewer, None).await;
+    assert_eq!(stream.next().await.expect("a beginning").name, "ready");
+    // More at once than is kept for a client.
+    let many = "INSERT INTO outbox (job_id, event, payload) SELECT 1, 'trade.stuck', '{}' FROM generate_series(1, 3000)";
+    sqlx::query(many).execute(&served.db.pool).await.expect("events");
+    while stream.next().await.expect("it is not dropped").name != "reload" {}
+    served.cli(&["pause", "1"]);
+    stream.until("pause").await;
+}

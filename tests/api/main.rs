@@ -1,11 +1,13 @@
-//! The HTTP API as a client meets it: the real program on a real database.
+//! The HTTP API as a client meets it, and the tools as an agent meets them: the real program on a real database.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "an error in a test's set-up fails the test"
 )]
 
+mod agents;
 mod browser;
+mod chat;
 mod clients;
 mod daemon;
 mod first;
@@ -19,5 +21,7 @@ mod real;
 mod server;
 mod session;
 mod signals;
+mod telegram;
+mod tls;
 mod trial;
 mod writing;

@@ -32,6 +32,13 @@ impl Drop for Served {
     }
 }
 
+/// What a browser keeps of a session: its cookie, and its page's key.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub cookie: String,
+    pub key: String,
+}
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -89,6 +96,25 @@ impl Served {
         (self.child, self.log, self.address) = begun(&self.db, &self.dir, variables).await;
     }
 
+    /// Its database, for another server.
+    pub fn database(&self) -> TestDb {
+        TestDb {
+            pool: self.db.pool.clone(),
+            url: self.db.url.clone(),
+        }
+    }
+
+    /// Waits until it has killed itself.
+    pub async fn until_dead(&mut self) {
+        for _ in 0..3_000 {
+            if self.child.try_wait().expect("its state").is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it lives: {}", self.log());
+    }
+
     /// Our program as a command, with JSON.
     pub fn cli(&self, args: &[&str]) -> Value {
         json(
@@ -120,18 +146,29 @@ impl Served {
             .header("x-lgi-mm-console", "1")
     }
 
+    /// A request as our page makes it once it has a session.
+    pub fn in_session(&self, method: Method, path: &str, session: &Session) -> RequestBuilder {
+        self.request(method, path)
+            .header("origin", format!("http://{}", self.address))
+            .header("x-lgi-mm-console", &session.key)
+            .header("cookie", &session.cookie)
+    }
+
     /// Exchanges a ticket.
     pub async fn exchange(&self, ticket: &str) -> Answer {
         let body = serde_json::json!({ "ticket": ticket });
         answer(self.by_page(Method::POST, "/api/v1/session").json(&body)).await
     }
 
-    /// The cookie of a new session.
-    pub async fn session(&self, role: &str) -> String {
+    /// A new session.
+    pub async fn session(&self, role: &str) -> Session {
         let opened = self.exchange(&self.ticket(role)).await;
         assert_eq!(opened.status, StatusCode::OK, "{opened:?}");
         let cookie = opened.header("set-cookie");
-        cookie.split(';').next().expect("a cookie").to_owned()
+        Session {
+            cookie: cookie.split(';').next().expect("a cookie").to_owned(),
+            key: opened.json()["key"].as_str().expect("a key").to_owned(),
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -200,7 +237,7 @@ async fn begun(
 }
 
 /// The program with nothing of this machine's environment but the path.
-fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
+pub fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
     command
         .env_clear()
@@ -209,6 +246,8 @@ fn program(db: &TestDb, dir: &tempfile::TempDir) -> Command {
         .env("USER", "tester")
         .env("DATABASE_URL", &db.url)
         .env("LGI_MM__LOG__FORMAT", "json")
+        // Tests of many requests are not about their number; one test is, and sets it.
+        .env("LGI_MM__API__REQUESTS_PER_SECOND", "10000")
         .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
         .env("LGI_MM__DEXSCREENER__BASE_URL", "http://127.0.0.1:9")
         .env("LGI_MM__GECKOTERMINAL__BASE_URL", "http://127.0.0.1:9")

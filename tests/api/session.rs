@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
 
-use crate::server::{Answer, Served, answer, quiet_job};
+use crate::server::{Answer, Served, Session, answer, quiet_job};
 
 async fn sql(served: &Served, statement: &'static str) {
     sqlx::query(statement)
@@ -118,25 +118,26 @@ async fn pause(
 async fn only_our_own_page_writes_with_a_session_until_it_is_closed_or_revoked() {
     let served = Served::new().await;
     quiet_job(&served, 1);
-    let cookie = served.session("operator").await;
+    let session = served.session("operator").await;
+    let (cookie, key) = (session.cookie.as_str(), session.key.as_str());
     let own = format!("http://{}", served.address);
     let own = own.as_str();
     let refused = [
-        pause(&served, &cookie, "k1", |request| request).await,
-        pause(&served, &cookie, "k2", |request| request.header("origin", own)).await,
-        pause(&served, &cookie, "k3", |request| {
-            request.header("x-lgi-mm-console", "1")
+        pause(&served, cookie, "k1", |request| request).await,
+        pause(&served, cookie, "k2", |request| request.header("origin", own)).await,
+        pause(&served, cookie, "k3", |request| {
+            request.header("x-lgi-mm-console", key)
         })
         .await,
-        pause(&served, &cookie, "k4", |request| {
+        pause(&served, cookie, "k4", |request| {
             request
-                .header("x-lgi-mm-console", "1")
+                .header("x-lgi-mm-console", key)
                 .header("origin", "http://evil.example")
         })
         .await,
-        pause(&served, &cookie, "k5", |request| {
+        pause(&served, cookie, "k5", |request| {
             request
-                .header("x-lgi-mm-console", "1")
+                .header("x-lgi-mm-console", key)
                 .header("origin", own)
                 .header("sec-fetch-site", "same-site")
         })
@@ -146,23 +147,31 @@ async fn only_our_own_page_writes_with_a_session_until_it_is_closed_or_revoked()
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
         assert_eq!(answer.json()["type"], "origin");
     }
-    let from_page = |request: RequestBuilder| request.header("x-lgi-mm-console", "1").header("origin", own);
+    let from_page = |request: RequestBuilder| request.header("x-lgi-mm-console", key).header("origin", own);
     let two = format!("{cookie}; {cookie}");
     assert_eq!(
         pause(&served, &two, "k6", from_page).await.status,
         StatusCode::UNAUTHORIZED
     );
-    let done = pause(&served, &cookie, "k7", from_page).await;
+    // The cookie alone, which a server at another port of this host gets, is not enough; nor is a guessed key.
+    let other = served.session("operator").await;
+    for wrong in ["1", &other.key, &"0".repeat(64)] {
+        let with = |request: RequestBuilder| request.header("x-lgi-mm-console", wrong).header("origin", own);
+        let answer = pause(&served, cookie, "k8", with).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
+    }
+    let read = served
+        .request(Method::GET, "/api/v1/jobs")
+        .header("cookie", cookie);
+    assert_eq!(answer(read).await.status, StatusCode::FORBIDDEN);
+    let done = pause(&served, cookie, "k7", from_page).await;
     assert_eq!(done.status, StatusCode::OK, "{done:?}");
 
-    let session = answer(
-        served
-            .request(Method::GET, "/api/v1/session")
-            .header("cookie", &cookie),
-    )
-    .await
-    .json();
-    let name = session["name"].as_str().expect("a name").to_owned();
+    let shown = answer(served.in_session(Method::GET, "/api/v1/session", &session))
+        .await
+        .json();
+    assert!(shown.get("key").is_none(), "it is answered once");
+    let name = shown["name"].as_str().expect("a name").to_owned();
     let actors: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT actor FROM job_events WHERE actor LIKE 'console:%'")
             .fetch_all(&served.db.pool)
@@ -174,39 +183,31 @@ async fn only_our_own_page_writes_with_a_session_until_it_is_closed_or_revoked()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_when_it_is_closed_or_revoked_or_after_twelve_hours() {
     let served = Served::new().await;
-    let cookie = served.session("operator").await;
-    let closed = answer(
-        served
-            .by_page(Method::DELETE, "/api/v1/session")
-            .header("cookie", &cookie),
-    )
-    .await;
+    let session = served.session("operator").await;
+    let closed = answer(served.in_session(Method::DELETE, "/api/v1/session", &session)).await;
     assert_eq!(closed.status, StatusCode::NO_CONTENT, "{closed:?}");
     assert!(closed.header("set-cookie").contains("Max-Age=0"), "{closed:?}");
-    let read = |cookie: String| {
-        answer(
-            served
-                .request(Method::GET, "/api/v1/jobs")
-                .header("cookie", cookie),
-        )
+    let read = |session: Session| {
+        let request = served.in_session(Method::GET, "/api/v1/jobs", &session);
+        async move { answer(request).await }
     };
-    assert_eq!(read(cookie).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(session).await.status, StatusCode::UNAUTHORIZED);
 
-    let cookie = served.session("viewer").await;
-    assert_eq!(read(cookie.clone()).await.status, StatusCode::OK);
+    let session = served.session("viewer").await;
+    assert_eq!(read(session.clone()).await.status, StatusCode::OK);
     let listed = served.cli(&["token", "list"]);
     assert_eq!(listed[0]["kind"], "session");
     served.cli(&["token", "revoke", listed[0]["name"].as_str().expect("a name")]);
-    assert_eq!(read(cookie).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(session).await.status, StatusCode::UNAUTHORIZED);
 
-    let cookie = served.session("viewer").await;
+    let session = served.session("viewer").await;
     sql(
         &served,
         "UPDATE api_tokens SET created_at = now() - interval '13 hours', expires_at = now() - interval '1 s'
                   WHERE kind = 'session'",
     )
     .await;
-    assert_eq!(read(cookie).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(read(session).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "tick",
     "daemon",
     "serve",
+    "mcp",
     "console",
     "token",
     "token new",

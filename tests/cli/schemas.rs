@@ -8,8 +8,8 @@ use lgi_mm::cli::Cli;
 use regex::Regex;
 use serde_json::{Value, json};
 
-/// Commands that print no JSON: services, another program's output, a script.
-const NO_JSON: [&str; 5] = ["completions", "daemon", "db", "serve", "worker"];
+/// Commands that print no JSON of ours: services, another program's output, a script, a protocol.
+const NO_JSON: [&str; 6] = ["completions", "daemon", "db", "mcp", "serve", "worker"];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")

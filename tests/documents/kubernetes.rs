@@ -80,6 +80,7 @@ fn every_secret_that_is_mounted_has_a_command_that_makes_it() {
         "scheduler.yaml",
         "worker.yaml",
         "cli.yaml",
+        "console.yaml",
         "keda/autoscaler.yaml",
     ]
     .map(manifest)
@@ -107,7 +108,7 @@ fn every_secret_that_is_mounted_has_a_command_that_makes_it() {
 
 #[test]
 fn every_pod_is_restricted_and_may_be_evicted() {
-    for name in ["scheduler.yaml", "worker.yaml", "cli.yaml"] {
+    for name in ["scheduler.yaml", "worker.yaml", "cli.yaml", "console.yaml"] {
         let text = manifest(name);
         let containers = text.matches("image: lgi-mm\n").count();
         for wanted in [

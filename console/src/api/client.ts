@@ -55,6 +55,16 @@ export class Unreachable extends Error {
 const READ_PATIENCE = 15_000;
 const WRITE_PATIENCE = 45_000;
 
+/**
+ * The page's key of the session, which every request needs besides the cookie. A browser sends cookies to every port of a
+ * host; what is stored here is for pages of this port only.
+ */
+const KEY = "lgi-mm.key";
+
+function marked(headers: Record<string, string> = {}): Record<string, string> {
+  return { ...headers, "X-Lgi-Mm-Console": localStorage.getItem(KEY) ?? "none" };
+}
+
 async function send(method: string, path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -70,26 +80,26 @@ async function send(method: string, path: string, init: RequestInit): Promise<Re
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await send("GET", path, signal ? { signal } : {});
+  const response = await send("GET", path, signal ? { signal, headers: marked() } : { headers: marked() });
   return (await response.json()) as T;
 }
 
 /** A page of a list, and the path of the next one. */
 export async function page<T>(path: string): Promise<{ rows: T[]; next: string | null }> {
-  const response = await send("GET", path, {});
+  const response = await send("GET", path, { headers: marked() });
   const link = response.headers.get("link")?.match(/<\/api\/v1([^>]+)>; rel="next"/);
   return { rows: (await response.json()) as T[], next: link?.[1] ?? null };
 }
 
 /** What is there, and its version. */
 export async function tagged<T>(path: string): Promise<{ data: T; etag: string }> {
-  const response = await send("GET", path, {});
+  const response = await send("GET", path, { headers: marked() });
   return { data: (await response.json()) as T, etag: response.headers.get("etag") ?? "*" };
 }
 
 /** A question with a body: it changes nothing. */
 export async function question<T>(path: string, body: object): Promise<T> {
-  const headers = { "Content-Type": "application/json", "X-Lgi-Mm-Console": "1" };
+  const headers = marked({ "Content-Type": "application/json" });
   return (await (await send("POST", path, { headers, body: JSON.stringify(body) })).json()) as T;
 }
 
@@ -99,11 +109,7 @@ export type Manner = { key?: string; method?: "POST" | "PATCH" | "DELETE"; etag?
 /** A write. One key for each intention: if the answer is lost, the same key carries it out once. */
 export async function write<T>(path: string, body: object, manner: Manner = {}): Promise<T> {
   const { key = crypto.randomUUID(), method = "POST", etag } = manner;
-  const headers: Record<string, string> = {
-    "Content-Type": "application/json",
-    "Idempotency-Key": key,
-    "X-Lgi-Mm-Console": "1",
-  };
+  const headers = marked({ "Content-Type": "application/json", "Idempotency-Key": key });
   if (etag) headers["If-Match"] = etag;
   const init = { headers, body: JSON.stringify(body) };
   try {
@@ -119,9 +125,19 @@ export async function write<T>(path: string, body: object, manner: Manner = {}):
 export async function signIn(ticket: string): Promise<Session> {
   const headers = { "Content-Type": "application/json", "X-Lgi-Mm-Console": "1" };
   const response = await send("POST", "/session", { headers, body: JSON.stringify({ ticket }) });
-  return (await response.json()) as Session;
+  const { key, ...session } = (await response.json()) as Schemas["OpenedView"];
+  localStorage.setItem(KEY, key);
+  return session;
 }
 
 export async function signOut(): Promise<void> {
-  await send("DELETE", "/session", { headers: { "X-Lgi-Mm-Console": "1" } });
+  await send("DELETE", "/session", { headers: marked() });
+  localStorage.removeItem(KEY);
+}
+
+/** The stream of changes, until it is aborted. */
+export async function stream(signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const response = await send("GET", "/events", { headers: marked(), signal });
+  if (!response.body) throw new Unreachable();
+  return response.body;
 }

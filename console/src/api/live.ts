@@ -1,6 +1,6 @@
 // Live updates: one stream for the whole page. It is opened again for as long as the server does not answer, and then
 // everything is read again.
-import { get, Problem, type Session } from "./client";
+import { get, Problem, type Session, stream } from "./client";
 
 export type Link = { state: "opening" | "live" } | { state: "lost"; since: Date } | { state: "signed out" };
 type Change = { job: number | null };
@@ -8,7 +8,7 @@ type Change = { job: number | null };
 const listeners = new Set<(job: number | null) => void>();
 const watchers = new Set<(link: Link) => void>();
 let link: Link = { state: "opening" };
-let source: EventSource | null = null;
+let source: AbortController | null = null;
 let attempts = 0;
 /** When the stream last said anything, ms. The server says something every 15 s. */
 let heard = 0;
@@ -23,8 +23,26 @@ function changed(job: number | null): void {
   for (const listener of listeners) listener(job);
 }
 
+/** Reads events until the stream ends. EventSource would do, but sends no header of ours. */
+async function read(signal: AbortSignal, act: (name: string, data: string) => void): Promise<void> {
+  const reader = (await stream(signal)).pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const events = text.split("\n\n");
+    text = events.pop() ?? "";
+    for (const event of events) {
+      const field = (name: string) =>
+        event.split("\n").find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).trim() ?? "";
+      act(field("event"), field("data"));
+    }
+  }
+}
+
 async function retry(): Promise<void> {
-  source?.close();
+  source?.abort();
   source = null;
   if (link.state !== "lost") say({ state: "lost", since: new Date() });
   attempts += 1;
@@ -43,32 +61,29 @@ async function retry(): Promise<void> {
 /** Begins to listen. A page that nobody looks at does not: a browser has few connections for all of its tabs. */
 export function open(): void {
   if (source || document.hidden) return;
-  const stream = new EventSource("/api/v1/events");
-  source = stream;
+  const opened = new AbortController();
+  source = opened;
   heard = performance.now();
-  const on = (name: string, act: (event: MessageEvent<string>) => void) =>
-    stream.addEventListener(name, (event) => {
-      heard = performance.now();
-      act(event as MessageEvent<string>);
-    });
-  on("ready", () => {
-    attempts = 0;
-    say({ state: "live" });
-    // What happened before the stream began was not sent.
-    changed(null);
-  });
-  on("change", (event) => changed((JSON.parse(event.data) as Change).job));
-  on("reload", () => changed(null));
-  on("ping", () => undefined);
-  stream.addEventListener("error", () => {
-    if (source === stream) void retry();
-  });
+  const act = (name: string, data: string) => {
+    heard = performance.now();
+    if (name === "ready") {
+      attempts = 0;
+      say({ state: "live" });
+    }
+    if (name === "change") changed((JSON.parse(data) as Change).job);
+    // What happened before the stream began, or was too much for it, was not sent.
+    if (name === "ready" || name === "reload") changed(null);
+  };
+  const again = () => {
+    if (source === opened) void retry();
+  };
+  read(opened.signal, act).then(again, again);
 }
 
 export function close(): void {
-  const stream = source;
+  const opened = source;
   source = null;
-  stream?.close();
+  opened?.abort();
 }
 
 /** Looks after the stream for as long as the page is there. */

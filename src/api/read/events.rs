@@ -12,7 +12,7 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     api::{events::Sent, problem::Problem, state::Shared},
@@ -44,7 +44,7 @@ pub(in crate::api) async fn events(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     // Before the past is read: what happens from here on is not missed.
-    let receiver = api.events.subscribe(CLIENTS_MAX).ok_or_else(too_many)?;
+    let receiver = api.events.subscribe(CLIENTS_MAX).await.ok_or_else(too_many)?;
     let given = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let given: Option<Place> = given.map(str::parse).transpose()?;
     let mut past = VecDeque::from([Event::default().event("ready").data("{}")]);
@@ -94,8 +94,7 @@ struct Listening {
 }
 
 impl Listening {
-    /// The next event; `None`: the stream ends, since the client is too slow, its token is not valid any more, or the
-    /// server stops.
+    /// The next event; `None`: the stream ends, since its token is not valid any more, or the server stops.
     async fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.past.pop_front() {
             return Some(event);
@@ -110,10 +109,12 @@ impl Listening {
                         return None;
                     }
                 }
-                sent = self.receiver.recv() => {
-                    let sent = sent.ok()?;
-                    return Some(event(sent.place, &sent.change));
-                }
+                sent = self.receiver.recv() => return match sent {
+                    Ok(sent) => Some(event(sent.place, &sent.change)),
+                    // What was missed is not kept.
+                    Err(RecvError::Lagged(_)) => Some(Event::default().event("reload").data("{}")),
+                    Err(RecvError::Closed) => None,
+                },
             }
         }
     }

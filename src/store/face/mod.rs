@@ -1,5 +1,6 @@
-//! What the HTTP API keeps: who may use it, and what was answered.
+//! What faces keep: who may use the HTTP API, what was answered, and what a chat commanded.
 
+pub mod chat;
 pub mod requests;
 pub mod sessions;
 pub mod signals;

@@ -1,5 +1,7 @@
 //! Bearer tokens of the HTTP API.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -179,6 +181,21 @@ pub async fn list(pool: &PgPool) -> Result<Vec<TokenRow>, StoreError> {
             })
         })
         .collect()
+}
+
+/// Hashes of all tokens, links and sessions that are valid now, the newest 4096.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn valid(pool: &PgPool) -> Result<HashSet<Digest>, StoreError> {
+    let rows = sqlx::query_scalar!(
+        "SELECT hash FROM api_tokens WHERE revoked_at IS NULL AND expires_at > clock_timestamp()
+         ORDER BY id DESC LIMIT 4096"
+    )
+    .fetch_all(pool)
+    .await?;
+    // The column has 32 bytes, by its CHECK.
+    Ok(rows.into_iter().filter_map(|hash| hash.try_into().ok()).collect())
 }
 
 /// Who holds the token of this hash and kind, if it is valid now by the database's clock. Its use is noted once a

@@ -106,6 +106,7 @@ async fn no_service_has_the_password_of_the_superuser_or_of_another_role() {
         ("scheduler", "scheduler"),
         ("worker", "engine"),
         ("cli", "cli"),
+        ("console", "cli"),
         ("grafana", "reader"),
         ("backup", "backup"),
         ("restore", "owner"),
@@ -204,13 +205,14 @@ async fn every_container_is_hardened_pinned_and_bound_to_loopback() {
         ("grafana", Some("default")),
         ("backup", Some("default")),
         ("cli", Some("cli")),
+        ("console", Some("console")),
         ("restore", Some("cli")),
     ] {
         let profiles = services[name]["profiles"].as_array();
         let profiles: Vec<&str> = profiles.into_iter().flatten().filter_map(Value::as_str).collect();
         assert_eq!(profiles, profile.into_iter().collect::<Vec<_>>(), "{name}");
     }
-    assert_eq!(services.len(), 11, "a new service belongs to a profile");
+    assert_eq!(services.len(), 12, "a new service belongs to a profile");
 }
 
 /// Files that the stack mounts are there, and what they name is mounted.

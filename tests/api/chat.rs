@@ -1,0 +1,254 @@
+//! Commands from a chat.
+
+use serde_json::json;
+
+use crate::{
+    server::{Served, quiet_job},
+    telegram::{TOKEN, Telegram},
+};
+
+const VIEWER: i64 = 11;
+const OPERATOR: i64 = 22;
+const OWNER: i64 = 33;
+const STRANGER: i64 = 44;
+
+/// Settings of a server with a chat, as variables.
+fn variables(telegram: &Telegram, dir: &std::path::Path) -> Vec<(String, String)> {
+    let file = dir.join("lgi-mm.toml");
+    let text = format!(
+        "[notify]\ndeliver = false\n[notify.receivers.ops]\nkind = \"telegram\"\ntoken = \"{TOKEN}\"\nchat_id = -100\napi_url = \"{}\"\n\
+         [notify.chat]\nreceiver = \"ops\"\nviewers = [{VIEWER}]\noperators = [{OPERATOR}]\nowners = [{OWNER}]\n",
+        telegram.url
+    );
+    std::fs::write(&file, text).expect("settings");
+    vec![("LGI_MM_SETTINGS".to_owned(), file.display().to_string())]
+}
+
+struct Chatting {
+    telegram: Telegram,
+    dir: tempfile::TempDir,
+}
+
+impl Chatting {
+    async fn new() -> Self {
+        Self {
+            telegram: Telegram::start().await,
+            dir: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    async fn serve(&self, db: testkit::TestDb, more: &[(&str, &str)]) -> Served {
+        let variables = variables(&self.telegram, self.dir.path());
+        let given = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = given.chain(more.iter().copied()).collect();
+        Served::on(db, &all).await
+    }
+}
+
+async fn actions(served: &Served) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT actor || ' ' || action FROM job_events WHERE actor LIKE 'telegram:%' ORDER BY id",
+    )
+    .fetch_all(&served.db.pool)
+    .await
+    .expect("the audit")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_whom_the_settings_name_read_and_command_within_their_role_and_nobody_else_does() {
+    let chatting = Chatting::new().await;
+    let served = chatting
+        .serve(testkit::db().await, &[("RUST_LOG", "trace")])
+        .await;
+    quiet_job(&served, 1);
+    let telegram = &chatting.telegram;
+    for (text, shows) in [
+        ("/start", "/liquidate N"),
+        ("/status", "paper: 1 jobs"),
+        ("/jobs", "job 1 (T1, paper on base): RUNNING"),
+        ("/job 1", "job 1 (T1, paper on base): ACCUMULATE, RUNNING"),
+        ("/why@some_bot #1", "job 1 (T1, paper on base): RUNNING"),
+        ("/pnl", "Nothing was traded yet."),
+        ("/trades", "There are no trades."),
+        ("/job 99", "99"),
+        ("/job", "needs the number of a job"),
+        ("hello", "I know no such command"),
+        ("/pause 1", "You are viewer here, and this needs operator"),
+        ("/liquidate 1", "You are viewer here, and this needs owner"),
+    ] {
+        let answer = telegram.asked(VIEWER, text).await;
+        assert!(answer.contains(shows), "{text}: {answer}");
+    }
+    let answer = telegram.asked(OPERATOR, "/pause 1").await;
+    assert!(
+        answer.contains("job 1 (T1, paper on base): RUNNING -> PAUSED"),
+        "{answer}"
+    );
+    let answer = telegram.asked(OPERATOR, "/resume 1").await;
+    assert!(answer.contains("PAUSED -> RUNNING"), "{answer}");
+    let answer = telegram.asked(OPERATOR, "/tick 1").await;
+    assert!(
+        answer.contains("job 1 (T1, paper on base): trade 1 has ended"),
+        "{answer}"
+    );
+    let answer = telegram.asked(OPERATOR, "/pause all").await;
+    assert!(
+        answer.contains("1 jobs are paused.") && answer.contains("undoes this as pause"),
+        "{answer}"
+    );
+    let seen = telegram.said().len();
+    for more in [json!({}), json!({ "chat": { "id": -100, "type": "supergroup" } })] {
+        telegram.write_with(STRANGER, "/resume 1", more);
+    }
+    // Another one's words, a group that is not the receiver's, a bot, somebody who hides behind a channel, and no text.
+    telegram.write_with(
+        OWNER,
+        "/resume 1",
+        json!({ "forward_origin": { "type": "hidden_user" } }),
+    );
+    telegram.write_with(
+        OWNER,
+        "/resume 1",
+        json!({ "chat": { "id": -200, "type": "group" } }),
+    );
+    telegram.write_with(
+        OWNER,
+        "/resume 1",
+        json!({ "from": { "id": OWNER, "is_bot": true } }),
+    );
+    telegram.write_with(OWNER, "/resume 1", json!({ "sender_chat": { "id": -300 } }));
+    telegram.write_with(OWNER, "/resume 1", json!({ "text": null }));
+    telegram.until(seen).await;
+    // Written while nothing read it.
+    telegram.write_with(
+        OWNER,
+        "/resume 1",
+        json!({ "date": chrono::Utc::now().timestamp() - 700 }),
+    );
+    let said = telegram.until(seen + 1).await;
+    assert_eq!(said.len(), seen + 1, "strangers are not answered: {said:#?}");
+    assert!(said[seen].1.contains("more than ten minutes ago"), "{said:#?}");
+    let done = actions(&served).await;
+    let people: Vec<bool> = done
+        .iter()
+        .map(|row| row.starts_with(&format!("telegram:{OPERATOR}#")))
+        .collect();
+    assert_eq!(people, [true; 4], "{done:?}");
+    assert!(
+        served.log().contains("\"person\":44"),
+        "an owner finds out their number"
+    );
+    for secret in ["hunter2", TOKEN] {
+        assert!(!served.log().contains(secret), "a secret is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_takes_a_code_of_one_person_one_order_one_chat_and_one_use() {
+    let chatting = Chatting::new().await;
+    let served = chatting.serve(testkit::db().await, &[]).await;
+    quiet_job(&served, 1);
+    quiet_job(&served, 2);
+    served.cli(&["tick", "1"]);
+    let telegram = &chatting.telegram;
+    let code = |answer: &str| {
+        let (_, rest) = answer
+            .split_once("To do it, send ")
+            .unwrap_or_else(|| panic!("{answer}"));
+        rest[..6].to_owned()
+    };
+    let none = "No order waits for this code";
+    let asked = telegram.asked(OWNER, "/liquidate 1").await;
+    assert!(
+        asked.contains("This would sell") && asked.contains("job 1 (T1, paper on base)"),
+        "{asked}"
+    );
+    // Another person's, and a wrong one, which takes the order away.
+    assert!(telegram.asked(OPERATOR, &code(&asked)).await.contains(none));
+    let wrong = if code(&asked) == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
+    assert!(telegram.asked(OWNER, wrong).await.contains(none));
+    assert!(
+        telegram.asked(OWNER, &code(&asked)).await.contains(none),
+        "one guess"
+    );
+    // A later order replaces an earlier one.
+    let first = telegram.asked(OWNER, "/liquidate 1").await;
+    let second = telegram.asked(OWNER, "/liquidate 2").await;
+    if code(&first) != code(&second) {
+        assert!(telegram.asked(OWNER, &code(&first)).await.contains(none));
+    }
+    // In time only.
+    let late = telegram.asked(OWNER, "/liquidate 1").await;
+    let past = "UPDATE chat_codes SET expires_at = now() - interval '1 s'";
+    sqlx::query(past)
+        .execute(&served.db.pool)
+        .await
+        .expect("time passes");
+    assert!(telegram.asked(OWNER, &code(&late)).await.contains(none));
+    assert_eq!(
+        actions(&served).await,
+        Vec::<String>::new(),
+        "nothing was sold so far"
+    );
+    // What would be sold has changed: another code.
+    let asked = telegram.asked(OWNER, "/liquidate 1").await;
+    let renamed = "UPDATE jobs SET token_symbol = 'T9' WHERE id = 1";
+    sqlx::query(renamed)
+        .execute(&served.db.pool)
+        .await
+        .expect("another name");
+    let again = telegram.asked(OWNER, &code(&asked)).await;
+    assert!(again.contains("This would sell"), "{again}");
+    let sold = telegram.asked(OWNER, &code(&again)).await;
+    assert!(sold.contains("RUNNING -> LIQUIDATING"), "{sold}");
+    assert!(telegram.asked(OWNER, &code(&again)).await.contains(none), "once");
+    assert_eq!(actions(&served).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_is_carried_out_once_and_answered_wherever_the_reader_dies_and_however_many_there_are() {
+    let chatting = Chatting::new().await;
+    let telegram = &chatting.telegram;
+    for place in ["chat_taken", "chat_done"] {
+        let db = testkit::db().await;
+        let pool = db.pool.clone();
+        let mut doomed = chatting.serve(db, &[("LGI_MM_FAILPOINT", place)]).await;
+        quiet_job(&doomed, 1);
+        let before = telegram.said().len();
+        telegram.write(OPERATOR, "/pause 1");
+        // It dies, and another one takes over.
+        doomed.until_dead().await;
+        let (one, two) = (
+            chatting.serve(doomed.database(), &[]).await,
+            chatting.serve(doomed.database(), &[]).await,
+        );
+        let said = telegram.until(before + 1).await;
+        assert_eq!(said.len(), before + 1, "{said:#?}");
+        let answer = &said[before].1;
+        let expected = if place == "chat_taken" {
+            "RUNNING -> PAUSED"
+        } else {
+            "This was carried out"
+        };
+        assert!(answer.contains(expected), "{place}: {answer}");
+        assert_eq!(actions(&one).await.len(), 1, "{place}");
+        // An answer that was not taken is sent again.
+        telegram.breaks(2);
+        telegram.write(OPERATOR, "/resume 1");
+        let said = telegram.until(before + 2).await;
+        assert!(said[before + 1].1.contains("PAUSED -> RUNNING"), "{said:#?}");
+        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM chat_commands WHERE sent_at IS NULL")
+            .fetch_one(&pool)
+            .await
+            .expect("commands");
+        assert!(open <= 1, "{open}");
+        drop((one, two));
+    }
+    assert_eq!(telegram.polls_max(), 1, "one at a time");
+}
