@@ -57,7 +57,8 @@ function intervals(view: View, stepMs: number): Record<string, string> {
   return { __interval: `${stepMs}ms`, __rate_interval: `${rateMs}ms` };
 }
 
-const VARIABLE = /\$\{(\w+)(?::\w+)?\}|\$(\w+)/g;
+/** Not $1: label_replace has those. */
+const VARIABLE = /\$\{([a-z_]\w*)(?::\w+)?\}|\$([a-z_]\w*)/gi;
 
 /** Fills variables; one that we do not know is an error, as it would be a wrong query. */
 export function filled(text: string, view: View, stepMs: number): string {

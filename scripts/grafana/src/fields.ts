@@ -2,8 +2,10 @@
 import {
   applyFieldOverrides,
   type DataFrame,
+  type Field,
   FieldConfigOptionsRegistry,
   type FieldConfigSource,
+  FieldType,
   type GrafanaTheme2,
 } from "@grafana/data";
 
@@ -41,6 +43,9 @@ const STANDARD = [
   "description",
 ];
 
+/** As Grafana's panels declare them: what belongs to a value's axis does not apply to the time's. */
+const VALUES_ONLY = ["min", "max", "decimals", "thresholds", "axisLabel", "axisPlacement", "axisSoftMin", "axisSoftMax"];
+
 function registry(custom: Record<string, unknown>): FieldConfigOptionsRegistry {
   const found = new FieldConfigOptionsRegistry();
   const add = (id: string, path: string, isCustom: boolean) =>
@@ -52,7 +57,7 @@ function registry(custom: Record<string, unknown>): FieldConfigOptionsRegistry {
       editor: () => null,
       override: () => null,
       process: (value: unknown) => value,
-      shouldApply: () => true,
+      shouldApply: (field: Field) => !VALUES_ONLY.includes(path) || field.type === FieldType.number,
     } as never);
   STANDARD.forEach((name) => add(name, name, false));
   Object.keys(custom).forEach((name) => add(`custom.${name}`, name, true));

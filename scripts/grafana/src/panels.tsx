@@ -59,9 +59,16 @@ function Stat({ panel, frames, width, height }: Drawn) {
   );
 }
 
+/** As Grafana's panel does before it draws: what is not finite is a gap. */
+function finite(frames: DataFrame[]): DataFrame[] {
+  const values = (field: DataFrame["fields"][number]) =>
+    field.type === FieldType.number ? field.values.map((value) => (Number.isFinite(value) ? value : null)) : field.values;
+  return frames.map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: values(field) })) }));
+}
+
 function Lines({ panel, frames, view, marks, width, height }: Drawn) {
   const theme = useTheme2();
-  const { data } = configured(panel, frames, theme);
+  const { data } = configured(panel, finite(frames), theme);
   return (
     <TimeSeries frames={data} timeRange={view.range} timeZone="utc" legend={panel.options.legend} {...{ width, height }}>
       {(builder) => {
@@ -115,15 +122,18 @@ function States({ panel, frames, view, width, height }: Drawn) {
       const shown = field.display?.(value);
       const label = shown?.text ?? "";
       items.set(label, { label, color: shown?.color ?? "transparent", yAxis: 1 });
-      return { left: (times?.values[index] - from) / span, width: step / span, color: shown?.color };
+      return { left: Math.max(0, (times?.values[index] - from) / span), width: step / span, color: shown?.color };
     });
     return { name: getFieldDisplayName(field, frame, data), cells };
   });
-  const legend = (
-    <VizLegend items={[...items.values()]} displayMode={panel.options.legend.displayMode} placement={panel.options.legend.placement} />
-  );
+  const { showLegend, displayMode, placement } = panel.options.legend;
+  const legend = showLegend ? (
+    <VizLayout.Legend placement={placement}>
+      <VizLegend items={[...items.values()]} {...{ displayMode, placement }} />
+    </VizLayout.Legend>
+  ) : null;
   return (
-    <VizLayout width={width} height={height} legend={<VizLayout.Legend placement="bottom">{legend}</VizLayout.Legend>}>
+    <VizLayout width={width} height={height} legend={legend}>
       {(inner, tall) => (
         <svg width={inner} height={tall}>
           {bars.map(({ name, cells }, row) => (
