@@ -13,16 +13,21 @@ const { values: given } = parseArgs({
 });
 const here = import.meta.dirname;
 const icons = path.join(here, "node_modules/@grafana/ui/dist/public");
-const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+const types = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+};
 
 /** Rows of a query as JSON, in a transaction that cannot write. */
 async function rows(query) {
   const asked = `SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (${query}) t`;
-  const { stdout } = await promisify(execFile)(
-    process.env.LGI_MM_PROGRAM,
-    ["db", "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", asked],
-    { cwd: process.env.LGI_MM_WORK, env: { ...process.env, PGOPTIONS: "-c default_transaction_read_only=on" }, maxBuffer: 1 << 28 },
-  );
+  const psql = ["db", "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", asked];
+  const env = { ...process.env, PGOPTIONS: "-c default_transaction_read_only=on" };
+  const options = { cwd: process.env.LGI_MM_WORK, env, maxBuffer: 1 << 28 };
+  const { stdout } = await promisify(execFile)(process.env.LGI_MM_PROGRAM, psql, options);
   return stdout;
 }
 
@@ -80,7 +85,8 @@ async function draw(dashboard, job, theme, name) {
   await page.screenshot({ path: file, fullPage: true });
   const { drawn, jobs } = await page.evaluate(() => ({ drawn: window.drawn, jobs: window.jobs }));
   await page.close();
-  const failed = [...thrown, ...drawn.panels.filter((one) => one.error !== null).map((one) => `${one.title}: ${one.error}`)];
+  const refused = drawn.panels.filter((one) => one.error !== null).map((one) => `${one.title}: ${one.error}`);
+  const failed = [...thrown, ...refused];
   wrong += failed.length;
   if (theme === "dark") {
     console.log(`${drawn.title} (${file})`);

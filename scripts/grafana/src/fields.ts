@@ -39,12 +39,23 @@ const CELLS = { align: "auto", cellOptions: { type: "auto" }, inspect: false, wi
 const STATES = { lineWidth: 0, fillOpacity: 70 };
 const CUSTOM: Record<string, Record<string, unknown>> = { timeseries: SERIES, table: CELLS, "state-timeline": STATES };
 const STANDARD = [
-  "unit", "decimals", "min", "max", "fieldMinMax", "displayName", "noValue", "color", "thresholds", "mappings", "links", "filterable",
+  "unit",
+  "decimals",
+  "min",
+  "max",
+  "fieldMinMax",
+  "displayName",
+  "noValue",
+  "color",
+  "thresholds",
+  "mappings",
+  "links",
+  "filterable",
   "description",
 ];
 
-/** As Grafana's panels declare them: what belongs to a value's axis does not apply to the time's. */
-const VALUES_ONLY = ["min", "max", "decimals", "thresholds", "axisLabel", "axisPlacement", "axisSoftMin", "axisSoftMax"];
+/** As Grafana's panels declare them: what belongs to the axis of values does not apply to that of time. */
+const VALUES_ONLY = ["min", "max", "decimals", "thresholds", "axisLabel", "axisSoftMin", "axisSoftMax"];
 
 function registry(custom: Record<string, unknown>): FieldConfigOptionsRegistry {
   const found = new FieldConfigOptionsRegistry();

@@ -1,6 +1,7 @@
 /** Panels, drawn by Grafana's own components. */
 import {
   type DataFrame,
+  type Field,
   type FieldDisplay,
   FieldType,
   getDisplayValueAlignmentFactors,
@@ -61,16 +62,23 @@ function Stat({ panel, frames, width, height }: Drawn) {
 
 /** As Grafana's panel does before it draws: what is not finite is a gap. */
 function finite(frames: DataFrame[]): DataFrame[] {
-  const values = (field: DataFrame["fields"][number]) =>
-    field.type === FieldType.number ? field.values.map((value) => (Number.isFinite(value) ? value : null)) : field.values;
-  return frames.map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: values(field) })) }));
+  const gaps = (values: unknown[]) => values.map((value) => (Number.isFinite(value) ? value : null));
+  const cleared = (field: Field) =>
+    field.type === FieldType.number ? { ...field, values: gaps(field.values) } : field;
+  return frames.map((frame) => ({ ...frame, fields: frame.fields.map(cleared) }));
 }
 
 function Lines({ panel, frames, view, marks, width, height }: Drawn) {
   const theme = useTheme2();
   const { data } = configured(panel, finite(frames), theme);
   return (
-    <TimeSeries frames={data} timeRange={view.range} timeZone="utc" legend={panel.options.legend} {...{ width, height }}>
+    <TimeSeries
+      frames={data}
+      timeRange={view.range}
+      timeZone="utc"
+      legend={panel.options.legend}
+      {...{ width, height }}
+    >
       {(builder) => {
         builder.addHook("draw", (plot) => {
           for (const { at, color } of marks) {
@@ -138,7 +146,14 @@ function States({ panel, frames, view, width, height }: Drawn) {
         <svg width={inner} height={tall}>
           {bars.map(({ name, cells }, row) => (
             <g key={name} transform={`translate(150 ${(row * tall) / bars.length})`}>
-              <text x={-8} y={tall / bars.length / 2} dy={4} fontSize={12} textAnchor="end" fill={theme.colors.text.primary}>
+              <text
+                x={-8}
+                y={tall / bars.length / 2}
+                dy={4}
+                fontSize={12}
+                textAnchor="end"
+                fill={theme.colors.text.primary}
+              >
                 {name}
               </text>
               {cells.map(({ left, width: part, color }, index) => (
@@ -161,8 +176,10 @@ function States({ panel, frames, view, width, height }: Drawn) {
 }
 
 function Text({ panel, width, height }: Drawn) {
-  const html = renderTextPanelMarkdown(panel.options.content);
-  return <div className="markdown-html" style={{ width, height, overflow: "auto" }} dangerouslySetInnerHTML={{ __html: html }} />;
+  const content = { __html: renderTextPanelMarkdown(panel.options.content) };
+  return (
+    <div className="markdown-html" style={{ width, height, overflow: "auto" }} dangerouslySetInnerHTML={content} />
+  );
 }
 
 const TYPES: { [type: string]: ((drawn: Drawn) => React.ReactNode) | undefined } = {

@@ -20,8 +20,9 @@ async function json(answer: Response): Promise<any> {
 }
 
 async function prometheus(path: string, parameters: Record<string, string>): Promise<Series[]> {
-  const body = await json(await fetch(`/prometheus/api/v1/${path}`, { method: "POST", body: new URLSearchParams(parameters) }));
-  return body.data.result;
+  const body = new URLSearchParams(parameters);
+  const answer = await json(await fetch(`/prometheus/api/v1/${path}`, { method: "POST", body }));
+  return answer.data.result;
 }
 
 async function matrix(expr: string, view: View, stepMs: number): Promise<Series[]> {
@@ -104,8 +105,8 @@ export async function framesFor(panel: Panel, view: View, width: number): Promis
     if (target.format === "time_series") {
       return seriesOf(target, rows);
     }
-    const names = Object.keys(rows[0] ?? {});
-    return names.length > 0 ? [toDataFrame({ refId: target.refId, fields: names.map((name) => column(rows, name)) })] : [];
+    const fields = Object.keys(rows[0] ?? {}).map((name) => column(rows, name));
+    return fields.length > 0 ? [toDataFrame({ refId: target.refId, fields })] : [];
   };
   return (await Promise.all((panel.targets ?? []).map(ask))).flat();
 }
