@@ -168,7 +168,8 @@ impl Pool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' names no pool: write v2, v2:FORK, v3:FEE, v3:FEE/FEE (through the wrapped native coin), \
-     v3:FEE/TOKEN/FEE, v3:FEE/TOKEN/FEE/TOKEN/FEE (through these tokens), pancake:FEE, pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
+     v3:FEE/TOKEN/FEE, v3:FEE/TOKEN/FEE/TOKEN/FEE (through these tokens), pancake:FEE, pancake:FEE/FEE, \
+     slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
      aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
      v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
