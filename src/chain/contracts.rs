@@ -116,6 +116,7 @@ sol! {
         function observe(uint32[] secondsAgos)
             view returns (int56[] tickCumulatives, uint160[] secondsPerLiquidity);
         function fee() view returns (uint24);
+        function liquidity() view returns (uint128);
     }
 
     interface SwapRouter {

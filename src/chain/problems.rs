@@ -7,6 +7,9 @@ use reqwest::Url;
 
 use crate::domain::{chains, config::Validator, contracts::Contracts, pool::HookShape, span::Span};
 
+/// Most tokens that routes may go through besides the native coin and USDC: every two of them are looked at.
+const CONNECTORS_MAX: usize = 4;
+
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
 /// The default of a setting and the values it may take.
@@ -101,6 +104,17 @@ impl<'a> Problems<'a> {
             }
         }
         known
+    }
+
+    /// Tokens that routes may go through: as set, else those of the chain.
+    pub(super) fn connectors(&mut self, given: Option<&[Address]>, usual: &[Address]) -> Vec<Address> {
+        let connectors = given.unwrap_or(usual);
+        if connectors.len() > CONNECTORS_MAX || connectors.contains(&Address::ZERO) {
+            let allowed = format!("up to {CONNECTORS_MAX} addresses of tokens");
+            let listed: Vec<String> = connectors.iter().map(ToString::to_string).collect();
+            self.found.refuse("connectors", listed.join(", "), allowed);
+        }
+        connectors.to_vec()
     }
 
     pub(super) fn hooks(&mut self, lines: &[String]) -> Vec<HookShape> {

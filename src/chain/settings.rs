@@ -84,6 +84,8 @@ pub struct ChainFile {
     /// Pools with other hooks are found as well, and traded in if a buy and a sale work there.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
+    /// Tokens that routes of several pools may go through, besides the native coin and USDC, at most 4.
+    pub connectors: Option<Vec<Address>>,
     /// Exchanges that copied Uniswap V2, by name, at most 8.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub v2_forks: BTreeMap<String, ForkFile>,
@@ -126,6 +128,8 @@ pub struct ChainSpec {
     pub contracts: Contracts,
     /// V4 pools to look for in addition to those without a hook.
     pub v4_hooks: Vec<HookShape>,
+    /// Tokens that routes of several pools may go through, besides the native coin and USDC.
+    pub connectors: Vec<Address>,
     /// Forks of V2 to ask.
     pub v2_forks: Vec<Fork>,
     /// Where a search for V4 pools begins.
@@ -250,6 +254,10 @@ impl ChainSpec {
                 .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
             contracts,
             v4_hooks,
+            connectors: problems.connectors(
+                keys.connectors.as_deref(),
+                known.map_or(&[], |chain| chain.connectors),
+            ),
             v2_forks: problems.v2_forks(&keys.v2_forks),
             v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,

@@ -274,6 +274,14 @@ impl Devnet {
         .await
     }
 
+    /// Opens a V3 pool of base units of any two tokens.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_v3_pool(&self, stakes: [(Address, U256); 2], fee: u32) -> Result<(), DevnetError> {
+        pools::add_v3_pool(&self.node, &self.deployment.contracts, stakes, fee).await
+    }
+
     /// Opens a V4 pool of any shape, with `stakes` base units of its two currencies.
     ///
     /// # Errors

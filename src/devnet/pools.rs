@@ -311,6 +311,25 @@ pub(super) async fn add_pool(
     Ok(())
 }
 
+/// A V3 pool of any two tokens.
+pub(super) async fn add_v3_pool(
+    node: &Node,
+    contracts: &BTreeMap<String, Address>,
+    stakes: [(Address, U256); 2],
+    fee: u32,
+) -> Result<(), DevnetError> {
+    let of = |name: &str| contracts.get(name).copied().unwrap_or_default();
+    let asked: Bytes = positionManagerCall {}.abi_encode().into();
+    let manager = address_in(&node.call(of("swap_router"), &asked).await?);
+    for (token, _) in stakes {
+        approve_all(node, token, &[manager]).await?;
+    }
+    let [one, other] = stakes.map(|(token, amount)| Stake { token, amount });
+    let spacing = i32::try_from(fee / 50).unwrap_or(1);
+    v3_pool(node, (of("v3_factory"), manager), one, other, (fee, spacing)).await?;
+    Ok(())
+}
+
 /// A V4 pool of `stakes` base units of its two currencies.
 pub(super) async fn add_v4_pool(
     node: &Node,

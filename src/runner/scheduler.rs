@@ -126,7 +126,7 @@ impl ClaimCounts {
 /// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
 pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<ClaimCounts, ClaimError> {
     follow_zones(pool).await?;
-    let (claimed, _) = pass(pool, settings, true).await?;
+    let (claimed, _) = pass(pool, settings, true, while_open(Duration::ZERO)).await?;
     Ok(claimed)
 }
 
@@ -147,10 +147,10 @@ async fn pass(
     pool: &PgPool,
     settings: &SchedulerSettings,
     lost: bool,
+    while_open: Span,
 ) -> Result<(ClaimCounts, Outlook), ClaimError> {
-    let begun = Instant::now();
     let mut total = ClaimCounts::default();
-    let look = || slots::outlook(pool, while_open(begun.elapsed()), settings.check_interval);
+    let look = || slots::outlook(pool, while_open, settings.check_interval);
     loop {
         let seen = look().await?;
         if seen.is_quiet() && !lost {
@@ -291,6 +291,7 @@ pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationTo
         settings,
         looked: None,
         follows_zones: false,
+        took: Duration::ZERO,
     };
     Loop::new("scheduler: database")
         .woken_by(wakeups)
@@ -305,6 +306,8 @@ struct Scheduler {
     looked: Option<Instant>,
     /// Whether next slots were compared with this process's rules of zones.
     follows_zones: bool,
+    /// How long the last pass took.
+    took: Duration,
 }
 
 impl Service for Scheduler {
@@ -326,7 +329,8 @@ impl Scheduler {
         let begun = Instant::now();
         let every = self.settings.tick_lease.std() / LOOKS_A_LEASE;
         let lost = self.looked.is_none_or(|looked| looked.elapsed() >= every);
-        let (claimed, next) = pass(&self.pool, &self.settings, lost).await?;
+        let (claimed, next) = pass(&self.pool, &self.settings, lost, while_open(self.took)).await?;
+        self.took = begun.elapsed();
         if lost {
             self.looked = Some(begun);
         }

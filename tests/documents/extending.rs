@@ -106,6 +106,7 @@ fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
             "V2Fork",
             "V3",
             "V3Hops",
+            "V3Path",
             "V4"
         ]
     );

@@ -40,6 +40,8 @@ pub struct ChainInfo {
     pub usual: Usual,
     /// Uniswap V4 pools with a hook that many tokens share.
     pub v4_hooks: &'static [HookShape],
+    /// Tokens that much else trades against, besides the native coin and USDC: routes of several pools go through them.
+    pub connectors: &'static [Address],
     /// A block before the first Uniswap V4 pool, where a search for pools begins.
     pub v4_first_block: u64,
     /// What is deployed there, from the pages of Uniswap, PancakeSwap and Chainlink.
@@ -112,6 +114,11 @@ pub const CHAINS: &[ChainInfo] = &[
             fee: DYNAMIC_FEE,
             tick_spacing: 200,
         }],
+        connectors: &[
+            // cbBTC and CLANKER.
+            address!("0xcbB7C0000aB88B473b1f5aFd9ef808440eed33Bf"),
+            address!("0x1bc0c42215582d5A085795f4baDbaC3ff36d1Bcb"),
+        ],
         v4_first_block: 25_350_000,
         contracts: Contracts {
             universal_router: address!("0x6fF5693b99212Da76ad316178A184AB56D299b43"),
@@ -164,6 +171,7 @@ pub const CHAINS: &[ChainInfo] = &[
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
+        connectors: &[],
         v4_first_block: 21_680_000,
         contracts: Contracts {
             universal_router: address!("0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af"),
@@ -198,6 +206,7 @@ pub const CHAINS: &[ChainInfo] = &[
             ..L2
         },
         v4_hooks: &[],
+        connectors: &[],
         v4_first_block: 297_840_000,
         contracts: Contracts {
             universal_router: address!("0xA51afAFe0263b40EdaEf0Df8781eA9aa03E381a3"),
@@ -225,6 +234,7 @@ pub const CHAINS: &[ChainInfo] = &[
         geckoterminal: "optimism",
         usual: L2,
         v4_hooks: &[],
+        connectors: &[],
         v4_first_block: 130_940_000,
         contracts: Contracts {
             universal_router: address!("0x851116D9223fabED8E56C0E6b8Ad0c31d98B3507"),
@@ -263,6 +273,7 @@ pub const CHAINS: &[ChainInfo] = &[
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
+        connectors: &[],
         v4_first_block: 66_980_000,
         contracts: Contracts {
             universal_router: address!("0x1095692A6237d83C6a72F3F5eFEdb9A670C49223"),
@@ -293,6 +304,7 @@ pub const CHAINS: &[ChainInfo] = &[
             ..L2
         },
         v4_hooks: &[],
+        connectors: &[],
         v4_first_block: 1,
         contracts: Contracts {
             universal_router: address!("0xEf740bf23aCaE26f6492B10de645D6B98dC8Eaf3"),
@@ -441,7 +453,8 @@ mod tests {
             let contracts = chain.contracts.named().into_iter().map(|(_, address)| address);
             let hooks = chain.v4_hooks.iter().map(|shape| shape.hook);
             let tokens = [chain.usdc, chain.wrapped_native];
-            for address in contracts.chain(hooks).chain(tokens) {
+            let connectors = chain.connectors.iter().copied();
+            for address in contracts.chain(hooks).chain(tokens).chain(connectors) {
                 let spelt = format!("address!(\"{address}\")");
                 assert!(
                     address.is_zero() || source.contains(&spelt),

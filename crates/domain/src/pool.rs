@@ -52,6 +52,9 @@ pub enum Pool {
     V3(u32),
     /// `v3:FEE/FEE`: from the token to the wrapped native coin, and from there to the quote.
     V3Hops(u32, u32),
+    /// `v3:FEE/TOKEN/FEE`, `v3:FEE/TOKEN/FEE/TOKEN/FEE`: two or three pools, from the token through these tokens to the
+    /// quote.
+    V3Path(TokenPath),
     /// `v2`: the pair of token and quote.
     V2,
     /// `v2:FORK`: the same on a fork of V2 that `chains.NAME.v2_forks` names.
@@ -69,6 +72,42 @@ pub enum Pool {
     Aerodrome(Curve),
     /// `aerodrome:CURVE/CURVE`: from the token to the wrapped native coin, and from there to the quote.
     AerodromeHops(Curve, Curve),
+}
+
+/// Pools one after the other, from the token to the quote: their fees, and the tokens between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenPath {
+    /// The first pool's fee, and the token that it leads to.
+    pub first: (u32, Address),
+    /// The same of the second pool, where there are three.
+    pub second: Option<(u32, Address)>,
+    /// The fee of the pool that leads to the quote.
+    pub last: u32,
+}
+
+impl TokenPath {
+    /// The fees of its pools, from the token on.
+    #[must_use]
+    pub fn fees(&self) -> Vec<u32> {
+        let hops = std::iter::once(self.first).chain(self.second);
+        hops.map(|(fee, _)| fee).chain([self.last]).collect()
+    }
+
+    /// The tokens between them, from the token on.
+    #[must_use]
+    pub fn through(&self) -> Vec<Address> {
+        let hops = std::iter::once(self.first).chain(self.second);
+        hops.map(|(_, token)| token).collect()
+    }
+}
+
+impl fmt::Display for TokenPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (fee, token) in std::iter::once(self.first).chain(self.second) {
+            write!(f, "{fee}/{token:#x}/")?;
+        }
+        write!(f, "{}", self.last)
+    }
 }
 
 /// What Aerodrome's pools keep constant: each pair of tokens may have one pool of each.
@@ -116,7 +155,7 @@ impl Pool {
     #[must_use]
     pub const fn extra_router(&self) -> Option<ExtraRouter> {
         match self {
-            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
+            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V3Path(_) | Self::V2 => None,
             Self::V2Fork(fork) => Some(ExtraRouter::V2(*fork)),
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
@@ -128,8 +167,9 @@ impl Pool {
 /// A text that names no pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' names no pool: write v2, v2:FORK, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
-     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
+    "'{text}' names no pool: write v2, v2:FORK, v3:FEE, v3:FEE/FEE (through the wrapped native coin), \
+     v3:FEE/TOKEN/FEE, v3:FEE/TOKEN/FEE/TOKEN/FEE (through these tokens), pancake:FEE, pancake:FEE/FEE, \
+     slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
      aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
      v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
@@ -149,6 +189,7 @@ impl fmt::Display for Pool {
             ),
             Self::V3(fee) => write!(f, "v3:{fee}"),
             Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
+            Self::V3Path(path) => write!(f, "v3:{path}"),
             Self::V2 => f.write_str("v2"),
             Self::V2Fork(fork) => write!(f, "v2:{fork}"),
             Self::Pancake(fee) => write!(f, "pancake:{fee}"),
@@ -170,7 +211,9 @@ impl FromStr for Pool {
         let parsed = match text.trim().split_once(':') {
             None if text.trim() == "v2" => Some(Self::V2),
             Some(("v2", fork)) => fork.parse().ok().map(Self::V2Fork),
-            Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
+            Some(("v3", fees)) => {
+                one_or_two(fees, Self::V3, Self::V3Hops).or_else(|| path(fees).map(Self::V3Path))
+            }
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
             Some(("aerodrome", curves)) => aerodrome(curves),
             Some(("v4", key)) => v4(key).map(Self::V4),
@@ -193,6 +236,27 @@ fn one_or_two(fees: &str, one: fn(u32) -> Pool, two: fn(u32, u32) -> Pool) -> Op
     match fees.split_once('/') {
         None => fee(fees).map(one),
         Some((first, second)) => Some(two(fee(first)?, fee(second)?)),
+    }
+}
+
+fn path(text: &str) -> Option<TokenPath> {
+    let token = |text: &str| text.parse().ok().filter(|token: &Address| *token != NATIVE);
+    let hop = |of: &str, to: &str| Some((fee(of)?, token(to)?));
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        [one, to, last] => Some(TokenPath {
+            first: hop(one, to)?,
+            second: None,
+            last: fee(last)?,
+        }),
+        [one, to, two, next, last] => {
+            let (first, second) = (hop(one, to)?, hop(two, next)?);
+            (first.1 != second.1).then_some(TokenPath {
+                first,
+                second: Some(second),
+                last: fee(last)?,
+            })
+        }
+        _ => None,
     }
 }
 
@@ -260,6 +324,8 @@ mod tests {
             "v2:sushi-2".to_owned(),
             "v3:500".to_owned(),
             "v3:10000/500".to_owned(),
+            format!("v3:10000/{TOKEN}/500"),
+            format!("v3:10000/{TOKEN}/500/{WETH}/100"),
             "pancake:2500".to_owned(),
             "pancake:2500/100".to_owned(),
             "slipstream:100".to_owned(),
@@ -288,6 +354,10 @@ mod tests {
             "v3:",
             "v3:1000000",
             "v3:500/500/500",
+            &format!("v3:500/{TOKEN}"),
+            &format!("v3:500/{NATIVE:#x}/500"),
+            &format!("v3:500/{TOKEN}/500/{TOKEN}/500"),
+            &format!("v3:500/{TOKEN}/500/{WETH}/500/{HOOK}/500"),
             "pancake",
             "pancake:",
             "pancake:1000000",

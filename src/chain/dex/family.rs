@@ -16,7 +16,11 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::{contracts::Contracts, onchain::SwapRequest, pool::Pool},
+    domain::{
+        contracts::Contracts,
+        onchain::SwapRequest,
+        pool::{Pool, TokenPath},
+    },
 };
 
 /// The fees of the pools between token and quote, in hundredths of a basis point.
@@ -35,8 +39,13 @@ pub(super) trait Family: Send + Sync + 'static {
     /// The fees that most pools have.
     const FEES: &'static [u32];
 
-    /// `None`: no pool of this family.
+    /// `None`: no pool of this family, or several through other tokens.
     fn way(pool: &Pool) -> Option<Way>;
+
+    /// Several pools through other tokens than the wrapped native coin alone; `None`: not that.
+    fn path(_: &Pool) -> Option<TokenPath> {
+        None
+    }
 
     /// The pool of that way.
     fn pool(way: Way) -> Pool;
@@ -81,7 +90,7 @@ impl<F: Family> Dex for F {
     }
 
     fn has(&self, pool: &Pool) -> bool {
-        F::way(pool).is_some()
+        F::way(pool).is_some() || F::path(pool).is_some()
     }
 
     fn candidates(&self, spec: &ChainSpec, token_in: Address, token_out: Address) -> Vec<Pool> {
@@ -103,10 +112,14 @@ impl<F: Family> Dex for F {
     }
 
     fn sides(&self, spec: &ChainSpec, pool: Pool, token_in: Address, token_out: Address) -> Option<Sides> {
-        self.has(&pool).then(|| Sides {
+        let sides = Sides {
             pays: erc20(spec, token_in),
             gives: erc20(spec, token_out),
-        })
+        };
+        // What a path goes through is neither of the two.
+        let through = F::path(&pool).map_or_else(Vec::new, |path| path.through());
+        let apart = !through.contains(&sides.pays) && !through.contains(&sides.gives);
+        (self.has(&pool) && apart).then_some(sides)
     }
 
     fn precondition(&self, spec: &ChainSpec) -> Option<Read> {
@@ -117,15 +130,10 @@ impl<F: Family> Dex for F {
         F::holds(&spec.contracts, reading)
     }
 
-    fn fee_bps(&self, _: &ChainSpec, pool: &Pool) -> Option<u32> {
-        let bps = |hundredths: u32| hundredths.div_ceil(100);
-        match F::way(pool) {
-            Some(Way::One(step)) => F::fee(step).map(bps),
-            Some(Way::Two(first, second)) => F::fee(first)
-                .zip(F::fee(second))
-                .map(|(first, second)| bps(first).saturating_add(bps(second))),
-            None => None,
-        }
+    fn fee_bps(&self, spec: &ChainSpec, pool: &Pool) -> Option<u32> {
+        let fees = hops::<F>(spec, pool)?.fees.into_iter();
+        fees.map(F::fee)
+            .try_fold(0, |sum: u32, fee| Some(sum.saturating_add(fee?.div_ceil(100))))
     }
 
     fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read> {
@@ -172,15 +180,12 @@ impl<F: Family> Dex for F {
                 fee: F::fee(fee).map_or(Fee::Stated(fee_of_state), Fee::Fixed),
             }
         };
-        let (pays, gives, wrapped) = (route.pays, route.gives, spec.wrapped_native);
-        match F::way(&route.pool) {
-            Some(Way::One(fee)) => Ok(vec![leg(pays, gives, fee)]),
-            Some(Way::Two(first, second)) => {
-                let (near, far) = in_order(route, first, second);
-                Ok(vec![leg(pays, wrapped, near), leg(wrapped, gives, far)])
-            }
-            None => Err(format!("{} is no pool of {}", route.pool, F::NAME)),
-        }
+        let steps = steps::<F>(spec, route);
+        let steps = steps.ok_or_else(|| format!("{} is no pool of {}", route.pool, F::NAME))?;
+        Ok(steps
+            .into_iter()
+            .map(|(near, far, fee)| leg(near, far, fee))
+            .collect())
     }
 
     fn asked(&self, _: &ChainSpec, pools: &[Pool]) -> String {
@@ -192,41 +197,64 @@ impl<F: Family> Dex for F {
             .iter()
             .filter(|pool| matches!(F::way(pool), Some(Way::Two(..))))
             .count();
+        let paths = pools.iter().filter(|pool| F::path(pool).is_some()).count();
+        let through = match paths {
+            0 => String::new(),
+            paths => format!(", {paths} of {} through other tokens", F::NAME),
+        };
         format!(
-            "{} of {}, {hops} of {} in two hops",
-            pools.len().saturating_sub(hops),
+            "{} of {}, {hops} of {} in two hops{through}",
+            pools.len().saturating_sub(hops).saturating_sub(paths),
             F::NAME,
             F::NAME
         )
     }
 }
 
-/// The fees of two hops in the order in which the swap goes through them.
-const fn in_order(route: &Route, first: u32, second: u32) -> (u32, u32) {
-    if route.backwards {
-        (second, first)
-    } else {
-        (first, second)
+/// The pools of a way from the token to the quote: their fees, and the tokens between them.
+struct Hops {
+    fees: Vec<u32>,
+    through: Vec<Address>,
+}
+
+fn hops<F: Family>(spec: &ChainSpec, pool: &Pool) -> Option<Hops> {
+    if let Some(path) = F::path(pool) {
+        return Some(Hops {
+            fees: path.fees(),
+            through: path.through(),
+        });
     }
+    let (fees, through) = match F::way(pool)? {
+        Way::One(fee) => (vec![fee], vec![]),
+        Way::Two(first, second) => (vec![first, second], vec![spec.wrapped_native]),
+    };
+    Some(Hops { fees, through })
+}
+
+/// The pools in the order in which the swap goes through them: from which token, to which, and the fee.
+fn steps<F: Family>(spec: &ChainSpec, route: &Route) -> Option<Vec<(Address, Address, u32)>> {
+    let Hops {
+        mut fees,
+        mut through,
+    } = hops::<F>(spec, &route.pool)?;
+    if route.backwards {
+        fees.reverse();
+        through.reverse();
+    }
+    let nears = std::iter::once(route.pays).chain(through.iter().copied());
+    let fars = through.iter().copied().chain([route.gives]);
+    let steps = nears.zip(fars).zip(fees);
+    Some(steps.map(|((near, far), fee)| (near, far, fee)).collect())
 }
 
 /// Tokens and fees on the way, as routers and quoters read them.
 fn path<F: Family>(spec: &ChainSpec, route: &Route) -> Option<Bytes> {
-    let steps = match F::way(&route.pool)? {
-        Way::One(fee) => vec![(route.pays, fee), (route.gives, 0)],
-        Way::Two(first, second) => {
-            let (near, far) = in_order(route, first, second);
-            vec![(route.pays, near), (spec.wrapped_native, far), (route.gives, 0)]
-        }
-    };
     let mut path = Vec::new();
-    let last = steps.len().saturating_sub(1);
-    for (index, (token, fee)) in steps.into_iter().enumerate() {
-        path.extend_from_slice(token.as_slice());
-        if index < last {
-            path.extend(fee.to_be_bytes().into_iter().skip(1));
-        }
+    for (near, _, fee) in steps::<F>(spec, route)? {
+        path.extend_from_slice(near.as_slice());
+        path.extend(fee.to_be_bytes().into_iter().skip(1));
     }
+    path.extend_from_slice(route.gives.as_slice());
     Some(path.into())
 }
 

@@ -15,6 +15,7 @@ mod impact;
 pub(super) mod list;
 mod math;
 mod pancake_v3;
+mod paths;
 mod periphery;
 pub(super) mod price;
 mod rate;

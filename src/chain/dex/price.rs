@@ -55,10 +55,11 @@ impl PoolPrice {
         quote_usd: Decimal,
     ) -> Result<Decimal, String> {
         let Digits { token, native, quote } = digits;
-        let sides = match self.legs.len() {
-            1 => vec![(token, quote)],
-            _ => vec![(token, native), (native, quote)],
-        };
+        // The digits of what is in between cancel out: any will do.
+        let between = self.legs.len().saturating_sub(1);
+        let nears = std::iter::once(token).chain(std::iter::repeat_n(native, between));
+        let fars = std::iter::repeat_n(native, between).chain([quote]);
+        let sides: Vec<_> = nears.zip(fars).collect();
         if readings.len() != self.legs.len() {
             return Err("the pool was not read".to_owned());
         }

@@ -87,6 +87,8 @@ pub(crate) struct Search {
     recorded: Arc<Mutex<HashMap<Pair, Pool>>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
+    /// Routes through connectors, and when they were found.
+    pub(super) paths: Arc<Mutex<HashMap<Pair, (Vec<Pool>, Instant)>>>,
     members: Arc<[Member]>,
     /// What the policy says of routers; until it is set, any may be used.
     routers: Arc<OnceLock<RouterRule>>,
@@ -111,6 +113,7 @@ impl Search {
             found: Arc::default(),
             recorded: Arc::default(),
             shunned: Arc::default(),
+            paths: Arc::default(),
             members: members.collect(),
             routers: Arc::default(),
             discovery,
@@ -260,8 +263,8 @@ impl Search {
         found.iter().filter_map(launched).collect()
     }
 
-    /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, and V3 pools of fees that only this factory
-    /// has.
+    /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, V3 pools of fees that only this factory has,
+    /// and routes of V3 pools through connectors.
     async fn discovered(&self, pair: Pair) -> Vec<Pool> {
         let mut pools = Vec::new();
         if is_foreign(&self.spec, pair.token) {
@@ -272,6 +275,7 @@ impl Search {
         }
         let fees = self.discovery.odd_v3_fees().await;
         pools.extend(uniswap_v3::of_fees(&self.spec, pair, &fees));
+        pools.extend(self.paths(pair).await);
         pools
     }
 

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         contracts::Contracts,
         onchain::SwapRequest,
-        pool::{NATIVE, Pool},
+        pool::{NATIVE, Pool, TokenPath},
     },
 };
 
@@ -44,6 +44,16 @@ pub(super) fn of_fees(spec: &ChainSpec, pair: Pair, fees: &[u32]) -> Vec<Pool> {
     pools
 }
 
+/// The pool of two tokens and a fee, whether it exists or not.
+pub(super) fn address(at: &Contracts, one: Address, other: Address, fee: u32) -> Address {
+    UniswapV3::address(at, one, other, fee)
+}
+
+/// Whether the chain has what paths need, and the path as a pool.
+pub(super) fn path(at: &Contracts, path: TokenPath) -> Option<Pool> {
+    UniswapV3::is_deployed(at).then_some(Pool::V3Path(path))
+}
+
 impl Family for UniswapV3 {
     const NAME: &'static str = "V3";
     const FEES: &'static [u32] = &USUAL_V3_FEES;
@@ -53,6 +63,14 @@ impl Family for UniswapV3 {
             Some(Way::One(fee))
         } else if let Pool::V3Hops(first, second) = *pool {
             Some(Way::Two(first, second))
+        } else {
+            None
+        }
+    }
+
+    fn path(pool: &Pool) -> Option<TokenPath> {
+        if let Pool::V3Path(path) = *pool {
+            Some(path)
         } else {
             None
         }

@@ -85,8 +85,8 @@ impl Engine {
         self.step(id, &mut None).await
     }
 
-    /// Takes one step. `known`: the trade's job, as the step before it read it. What a job orders of a plan counts until
-    /// the plan is signed, so it is read again before that.
+    /// Takes one step. `known`: the trade's job, as the step before it read it. What a job orders of a plan counts
+    /// until the plan is signed, so it is read again before that.
     async fn step(&self, id: TradeId, known: &mut Option<Arc<Job>>) -> Result<Progress, EngineError> {
         let (trade, remembered) = trades::load_with_job(&self.pool, &self.memory, id).await?;
         let before = known.take().filter(|_| !trade.state.transactions.is_empty());

@@ -382,9 +382,10 @@ impl Outlook {
     }
 }
 
-/// What is due, without a lock, and how long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
-/// one before is open wait for `while_open`: no notification says when it ends. The next check of a trade is
-/// not announced either, so no scheduler sleeps longer than `check_interval` while a trade is open.
+/// What is due, without a lock, and how long a scheduler may sleep: until the next slot or the next look at an open
+/// trade. Slots that are due while the one before is open wait for `while_open`: no notification says when it ends. The
+/// next check of a trade is not announced either, so no scheduler sleeps longer than `check_interval` while a trade is
+/// open.
 ///
 /// # Errors
 /// [`StoreError`].

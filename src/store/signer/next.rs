@@ -1,5 +1,5 @@
-//! What a pending trade must know before it asks anything of the chain: whether it is its turn, and the counter that its
-//! nonces come from.
+//! What a pending trade must know before it asks anything of the chain: whether it is its turn, and the counter that
+//! its nonces come from.
 
 use sqlx::PgPool;
 

@@ -16,6 +16,7 @@ mod halts;
 mod killed;
 mod launches;
 mod one_off;
+mod paths;
 #[cfg(feature = "failpoints")]
 mod payouts;
 mod reorgs;

@@ -10,6 +10,7 @@ mod few_units;
 mod kept;
 mod odd;
 mod pancake;
+mod paths;
 mod prices;
 mod refusals;
 mod shapes;

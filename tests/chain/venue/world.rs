@@ -53,6 +53,15 @@ impl World {
         Self::on(devnet, |_| {}).await
     }
 
+    /// With two tokens that routes may go through, of 18 and 6 digits.
+    pub async fn with_connectors() -> (Self, [Address; 2]) {
+        let devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        let near = devnet.add_token("NEAR", 18).await.expect("a token");
+        let far = devnet.add_token("FAR", 6).await.expect("a token");
+        let world = Self::on(devnet, |keys| keys.connectors = Some(vec![near, far])).await;
+        (world, [near, far])
+    }
+
     /// With Slipstream as well.
     pub async fn with_slipstream() -> Self {
         let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
