@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use tracing::info;
+use tracing::{debug, info};
 use utoipa::ToSchema;
 
 use super::{extract::At, gate::Asker, problem::Problem, state::Shared};
@@ -68,8 +68,15 @@ pub(super) async fn receive(
     match received {
         Ok(answer) => answered(&answer),
         Err(error) => {
-            if let (SignalError::Unknown | SignalError::Stale(_), Some(Asker(address))) = (&error, asker) {
-                info!(%address, "a message that no signal has signed in time was refused");
+            match (&error, asker) {
+                // Anybody can send such ones, and as many as they like.
+                (SignalError::Unknown, Some(Asker(address))) => {
+                    debug!(%address, "a message that no signal has signed was refused");
+                }
+                (SignalError::Stale(off), Some(Asker(address))) => {
+                    info!(%address, %off, "a signal was refused: it was signed at another time");
+                }
+                _ => {}
             }
             Err(error.into())
         }

@@ -46,6 +46,14 @@ async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, k
     answer(request).await
 }
 
+/// Not a token, of whatever role, but a signature.
+async fn needs_a_signature(served: &Served, method: &Method, path: &str, (token, cookie): (&str, &str)) {
+    for shows in [Shows::Nothing, Shows::Token(token), Shows::Cookie(cookie)] {
+        let unsigned = tried(served, method, path, shows, "k").await;
+        assert_eq!(unsigned.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+    }
+}
+
 /// A new operation is tried without anybody thinking of it: they come from the document.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else() {
@@ -63,15 +71,7 @@ async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else(
             continue;
         }
         if least == "signature" {
-            // Not a token, of whatever role, but a signature.
-            for shows in [
-                Shows::Nothing,
-                Shows::Token(&tokens[2]),
-                Shows::Cookie(&cookies[2]),
-            ] {
-                let unsigned = tried(&served, method, path, shows, "k").await;
-                assert_eq!(unsigned.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-            }
+            needs_a_signature(&served, method, path, (&tokens[2], &cookies[2])).await;
             continue;
         }
         let least = ROLES.iter().position(|role| role == least).expect("a role");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     check::{Check, CheckStatus},
-    database, live, policy, receivers, settings as files, zones,
+    database, live, policy, receivers, settings as files, signals, zones,
 };
 use crate::{
     app::{
@@ -106,6 +106,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     checks.extend(live::examine(app).await?);
     checks.extend(sources(app).await?);
     checks.extend(receivers::examine(settings, app).await?);
+    checks.extend(signals::examine(settings, app).await?);
     checks.push(metrics_address(settings).await);
     Ok(checks)
 }

@@ -10,6 +10,7 @@ mod nonce;
 mod policy;
 mod receivers;
 mod settings;
+mod signals;
 mod wallet_code;
 mod zones;
 

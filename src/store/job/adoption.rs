@@ -137,14 +137,18 @@ pub(in crate::store) async fn adopt_in(
         },
         ..armed
     };
+    // What an order has left to buy is what it has not spent: a buy that the database forgot is spent all the same.
+    let is_part = is_buy && locked.config.rules.order().is_some();
+    let spent = if is_part { cost } else { Usd::ZERO };
     sqlx::query!(
         "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
-                version = version + 1
+                total_accumulated = total_accumulated + $5::numeric, version = version + 1
          WHERE id = $1",
         job.0,
         position.token_balance.to_string(),
         position.cost_basis.decimal(),
         to_json("jobs.last_fills", &last)?,
+        spent.decimal(),
     )
     .execute(&mut *tx)
     .await?;

@@ -189,3 +189,38 @@ fn a_secret_that_can_be_guessed_or_read_by_none_serves_nothing_and_is_not_shown(
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_a_signal_whose_secret_or_job_is_missing() {
+    let served = serve(r#"["pause"]"#).await;
+    quiet_job(&served, 1);
+    let examined = |variables: &[(&str, &str)]| {
+        let mut doctor = std::process::Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+        doctor
+            .args(["doctor"])
+            .env("DATABASE_URL", &served.db.url)
+            .envs(variables.iter().copied());
+        let ran = doctor.output().expect("a run");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let (job, allow) = (
+        "LGI_MM__SIGNALS__BREAKOUT__JOB",
+        "LGI_MM__SIGNALS__BREAKOUT__ALLOW",
+    );
+    let pause = (allow, r#"["pause"]"#);
+    let file = ("LGI_MM__SIGNALS__BREAKOUT__SECRET_FILE", "/nowhere/secret");
+    let missing = examined(&[(job, "1"), pause, file]);
+    assert!(missing.contains("/nowhere/secret"), "{missing}");
+    let text = secret();
+    let given = ("LGI_MM__SIGNALS__BREAKOUT__SECRET", text.as_str());
+    let gone = examined(&[(job, "7"), pause, given]);
+    assert!(
+        gone.contains("there is no such job") && !gone.contains(&text),
+        "{gone}"
+    );
+    let whole = examined(&[(job, "1"), pause, given]);
+    assert!(
+        !whole.contains("signals.breakout") && whole.contains("breakout"),
+        "{whole}"
+    );
+}

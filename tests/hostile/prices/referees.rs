@@ -115,3 +115,23 @@ async fn a_job_that_only_wants_a_warning_buys_whatever_a_referee_says() {
     world.until("it buys", BOUGHT).await;
     daemon.kill().await.expect("killed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referee_that_is_silent_holds_no_stop() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let paid: Paid = Arc::new(Mutex::new(Some("1")));
+    let url = serve(paid.clone()).await;
+    world
+        .start(world.devnet.deployment().clanker, "CLAWDIA", rules("hold"))
+        .await;
+    let mut daemon = world.daemon_with(&[("LGI_MM__REFEREES__KYBERSWAP_URL", &url)]);
+    world.until("it buys", BOUGHT).await;
+    *paid.lock().expect("what it pays") = None;
+    // Whatever the price is, it is at or below the stop from here on.
+    let stop = "UPDATE jobs SET config = jsonb_set(config, '{accumulate,stop_price_usd}', '\"1000000\"'),
+                       config_version = config_version + 1, version = version + 1";
+    sqlx::query(stop).execute(&world.db.pool).await.expect("a stop");
+    let sold = "SELECT count(*) = 1 AND bool_and(status = 'EXECUTED') FROM trades WHERE reason = 'STOP_LOSS'";
+    world.until("the stop sells", sold).await;
+    daemon.kill().await.expect("killed");
+}

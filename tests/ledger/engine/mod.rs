@@ -18,6 +18,7 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod order_counted_in;
 mod order_sold_out;
 mod orders;
 mod remembered;
