@@ -74,6 +74,8 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_once_per_key UNIQUE (realm, chain, wallet, request_key)
 );
 CREATE UNIQUE INDEX jobs_one_per_position ON jobs (realm, chain, wallet, token_address) WHERE archived_at IS NULL;
+-- Whether others were stopped by the same pause is asked of each job of a list.
+CREATE INDEX jobs_paused_together ON jobs (paused_by) WHERE paused_by IS NOT NULL;
 
 -- The hot, narrow half of a job: what the scheduler and every tick touch.
 CREATE TABLE job_slots (

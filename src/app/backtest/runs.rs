@@ -1,4 +1,5 @@
-//! Backtests that run while other requests are answered: started, watched, read. They are in memory alone and end with the process.
+//! Backtests that run while other requests are answered: started, watched, read. They are in memory alone and end with
+//! the process.
 
 use std::{
     collections::VecDeque,
