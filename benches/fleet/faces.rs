@@ -1,4 +1,4 @@
-//! The HTTP API beside a fleet: 200 pages of the list a second, and what that does to the lateness of ticks.
+//! The HTTP API next to a fleet: 200 pages of the list a second, and what that does to the lateness of ticks.
 
 use std::{
     process::Stdio,
@@ -35,7 +35,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     let processes = Processes::start(&url, WORKERS);
     spread(&pool).await;
     tokio::time::sleep(Duration::from_secs(70)).await;
-    for (beside, asked) in [("alone", false), ("beside 200 pages a second", true)] {
+    for (load, asked) in [("alone", false), ("next to 200 pages a second", true)] {
         sqlx::query("TRUNCATE recorded")
             .execute(&pool)
             .await
@@ -44,7 +44,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
             true => ask(&url, plan.lag, report).await,
             false => tokio::time::sleep(plan.lag).await,
         }
-        let what = format!("{JOBS} jobs, one tick a minute each, {beside}");
+        let what = format!("{JOBS} jobs, one tick a minute each, {load}");
         lateness(&pool, report, &what).await;
     }
     processes.stop().await;

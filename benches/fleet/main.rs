@@ -120,7 +120,7 @@ async fn main() {
         lag::run(&postgres, &plan, &mut report).await;
     }
     if wanted("faces") {
-        eprintln!("the HTTP API beside a fleet");
+        eprintln!("the HTTP API next to a fleet");
         faces::run(&postgres, &plan, &mut report).await;
     }
     if wanted("limit") {

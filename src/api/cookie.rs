@@ -1,8 +1,8 @@
 //! The cookie of a session.
 //!
 //! A browser sends a cookie with every request, also with those that pages of other sites make. So it is
-//! `SameSite=Strict`, the gate refuses what other origins ask, and each request needs a header that no form and no page of
-//! another origin can send: it has the page's key, which a server at another port of this host does not get with the
+//! `SameSite=Strict`, the gate refuses what other origins ask, and each request needs a header that no form and no page
+//! of another origin can send: it has the page's key, which a server at another port of this host does not get with the
 //! cookie.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -116,8 +116,8 @@ pub(super) async fn serve(listener: TcpListener, app: Router, terms: Terms, stop
     }
 }
 
-/// Whether a newcomer finds a place. One that keeps us waiting is given up for it: of the same address, if that has all it
-/// may have, else of any.
+/// Whether a newcomer finds a place. One that keeps us waiting is given up for it: of the same address, if that has all
+/// it may have, else of any.
 fn makes_room(guests: &mut VecDeque<Guest>, newcomer: IpAddr, behind_proxy: bool) -> bool {
     let newcomer = counted(newcomer);
     let same = guests.iter().filter(|guest| counted(guest.address) == newcomer);

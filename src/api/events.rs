@@ -1,5 +1,5 @@
-//! Live updates. One watch asks the database for all clients, while there are any; a client that cannot keep up is told to
-//! read everything again.
+//! Live updates. One watch asks the database for all clients, while there are any; a client that cannot keep up gets
+//! `reload` and reads everything again.
 
 use std::{sync::Arc, time::Duration};
 

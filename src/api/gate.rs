@@ -216,7 +216,7 @@ fn whole_seconds(wait: Duration) -> u16 {
 /// Whose token the request has: in its header, or in the cookie of a session with the key of its page.
 async fn identified(api: &Shared, request: &Parts, writes: bool) -> Result<Bearer, Problem> {
     let address = client(api, request);
-    // Whoever has no token pays with their address.
+    // A request without a token is charged to its address.
     let unpaid = |detail: &'static str| {
         let paid = api.rates.take(Whose::Address(address), Instant::now());
         paid.map_err(too_fast).and(Err(unknown(detail)))
@@ -238,8 +238,8 @@ async fn identified(api: &Shared, request: &Parts, writes: bool) -> Result<Beare
     tried(api, address, &digest, console::bearer(&api.app, presented, key)).await
 }
 
-/// What `known` says of what was presented. It is not asked if the address has presented too many wrong ones, unless this
-/// opens the API.
+/// What `known` says of what was presented. It is not asked if the address has presented too many wrong ones, unless
+/// this opens the API.
 pub(super) async fn tried<T>(
     api: &Shared,
     address: IpAddr,
@@ -290,7 +290,8 @@ fn bearer_text(headers: &HeaderMap) -> Option<&str> {
     (given.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
-/// Who is on the other side, as they are counted. Behind a proxy that is what the proxy added last; what a client claims stands before it.
+/// Who is on the other side, as they are counted. Behind a proxy that is what the proxy added last; what a client claims
+/// stands before it.
 fn client(api: &Shared, request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));

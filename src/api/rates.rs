@@ -1,5 +1,5 @@
-//! How many requests are answered: each token has its own budget, and each address one for requests without a valid token.
-//! So nobody who tries tokens takes anything from those who have one, though they share an address.
+//! How many requests are answered: each token has its own budget, and each address one for requests without a valid
+//! token. So a guesser takes nothing from those who have a token, though they share an address.
 
 use std::{
     collections::HashMap,

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::chat;
 use crate::{config::Settings, store::session::Sessions};
 
 /// Without them nobody could stop a job: commands that reach the paper venue have two.
@@ -100,7 +99,7 @@ impl Kind {
     /// Those of the HTTP API and of a chat, which share them, and the one that holds the chat's lock.
     fn of_face(self, settings: &Settings) -> u32 {
         match self {
-            Self::Daemon if chat::is_on(settings) => FACE.work + FACE.paper + 1,
+            Self::Daemon if settings.notify.chat_receiver().is_some() => FACE.work + FACE.paper + 1,
             Self::Daemon if settings.api_address().is_some() => FACE.work + FACE.paper,
             _ => 0,
         }

@@ -23,7 +23,7 @@ pub(super) enum Command {
 
 pub(super) const HELP: &str = "\
 /status - totals, and jobs that need you
-/jobs - all jobs; /jobs N goes on after job N
+/jobs - all jobs; /jobs N continues after job N
 /job N - one job
 /why N - why it does not trade, and when it does
 /pnl - what was earned

@@ -18,7 +18,7 @@ use crate::{
 /// Lines of changed jobs that are shown.
 const LINES_MAX: usize = 20;
 
-/// How a chat is told of fields and of what can be done next.
+/// How a chat reads fields and advice of the application's messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chat;
 

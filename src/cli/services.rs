@@ -18,7 +18,6 @@ use crate::{
     api,
     app::{
         App, AppError,
-        chat::is_on,
         connections::Kind,
         services::{self, Service},
     },
@@ -85,7 +84,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let service = Service::begin(&app, stop.clone());
     let address = settings.api_address();
     let mut faces = JoinSet::new();
-    if address.is_some() || is_on(settings) {
+    if address.is_some() || settings.notify.chat_receiver().is_some() {
         let app = Arc::new(app.for_a_face().await?);
         if let Some(address) = address {
             faces.spawn(serve(app.clone(), address, settings.clone(), stop.clone()));

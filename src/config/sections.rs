@@ -77,8 +77,8 @@ pub struct ApiSettings {
     pub hosts: Vec<String>,
     /// Whether only a proxy that encrypts reaches the address: then it need not be loopback.
     pub behind_proxy: bool,
-    /// Whether the address is reached over loopback alone though it is another one, as in a container whose port is published
-    /// at 127.0.0.1.
+    /// Whether the address is reached over loopback alone though it is another one, as in a container whose port is
+    /// published at 127.0.0.1.
     pub published_on_loopback: bool,
     /// PEM file of the certificate and those between it and its authority; empty: connections are not encrypted.
     pub tls_cert: String,

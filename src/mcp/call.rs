@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    server::Agent,
+    agent::Agent,
     tools::{Name, PAGE_MAX},
     untrusted,
     wording::Tools,

@@ -4,6 +4,7 @@
 //! what it says. So a server only reads unless its owner allows more, nothing that it may be allowed moves real money,
 //! and text that is not ours is marked ([`untrusted`]).
 
+mod agent;
 mod call;
 mod server;
 mod tools;

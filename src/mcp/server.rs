@@ -13,6 +13,7 @@ use rmcp::{
 use serde_json::json;
 
 use super::{
+    agent::Agent,
     call::{self, Failed},
     tools::{self, Allowed, Name},
     untrusted,
@@ -58,14 +59,6 @@ pub async fn serve(settings: &Settings, allowed: BTreeSet<Allowed>, user: &str) 
     ended
         .map(drop)
         .map_err(|error| AppError::Internal(error.to_string()))
-}
-
-/// Who asks, and what they may.
-pub(super) struct Agent {
-    pub(super) app: App,
-    pub(super) settings: Settings,
-    pub(super) allowed: BTreeSet<Allowed>,
-    pub(super) actor: Actor,
 }
 
 impl ServerHandler for Agent {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::domain::{Timestamp, foreign::printable, span::Span};
 
-/// Keys whose texts are words of our own lists: a status, a side, a reason. A word has letters, digits, dots, dashes and
-/// underscores only, and no key of a token's or a node's text is called so.
+/// Keys whose texts are words of our own lists: a status, a side, a reason. A word has letters, digits, dots, dashes,
+/// slashes and underscores only, and no key of a token's or a node's text is called so.
 const OURS: [&str; 24] = [
     "after",
     "before",

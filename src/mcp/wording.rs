@@ -1,4 +1,4 @@
-//! How agents are told of fields and of what can be done next: by their tools, or by what the owner does.
+//! How agents read fields and advice of the application's messages: as their tools, or as what the owner does.
 
 use crate::app::{
     AppError,

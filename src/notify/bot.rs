@@ -32,11 +32,11 @@ pub struct Update {
 /// What a person wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where.
+    /// Number of the chat.
     pub chat: i64,
     /// Nobody else reads there.
     pub private: bool,
-    /// Who.
+    /// Number of its author.
     pub person: i64,
     /// When, Unix seconds, by Telegram's clock.
     pub at: i64,
@@ -196,7 +196,7 @@ fn update(said: &Value) -> Option<Update> {
 
 fn written(message: &Value) -> Option<Written> {
     let from = &message["from"];
-    // A bot, or somebody who hides behind a group or channel.
+    // A bot, or a person who hides behind a group or channel.
     if from["is_bot"] != false || !message["sender_chat"].is_null() || !message["via_bot"].is_null() {
         return None;
     }

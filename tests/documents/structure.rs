@@ -30,7 +30,7 @@ const FLOORS: [&[&str]; 9] = [
     &["runner"],
     &["config"],
     &["app"],
-    &["api"],
+    &["api", "chat", "mcp"],
 ];
 
 /// Pairs that the floors allow, or that they would not show, and that must never be.

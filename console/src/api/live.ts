@@ -25,12 +25,12 @@ function changed(job: number | null): void {
 
 /** Reads events until the stream ends. EventSource would do, but sends no header of ours. */
 async function read(signal: AbortSignal, act: (name: string, data: string) => void): Promise<void> {
-  const reader = (await stream(signal)).pipeThrough(new TextDecoderStream()).getReader();
+  const [reader, decoder] = [(await stream(signal)).getReader(), new TextDecoder()];
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    text += value;
+    text += decoder.decode(value, { stream: true });
     const events = text.split("\n\n");
     text = events.pop() ?? "";
     for (const event of events) {

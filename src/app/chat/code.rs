@@ -12,7 +12,7 @@ use crate::{
 /// How long a code may be typed back.
 pub(super) const CODE_LASTS: Span = Span::from_secs(120);
 
-/// Codes there are. A wrong one takes the order away, so whoever guesses has one guess.
+/// Codes there are. A wrong one takes the order away, so there is one guess.
 const CODES: u32 = 1_000_000;
 
 /// Whether a text can be a code.

@@ -1,14 +1,14 @@
 //! Commands from a chat: read by one process at a time, taken once, carried out once, answered at least once.
 //!
 //! A command is taken in one transaction with the place in the bot's updates, before anything is done. Its actor in the
-//! audit has the update's number; so whoever takes over after a crash sees in the audit whether it was carried out.
+//! audit has the update's number; so the process that takes over after a crash sees in the audit
+//! whether it was carried out.
 
 mod code;
 mod reading;
 
 use crate::{
     app::{Actor, App, AppError},
-    config::Settings,
     domain::role::Role,
     notify::{Bot, ChatSettings},
     store::chat,
@@ -49,14 +49,8 @@ pub trait Converse: Send + Sync + 'static {
     /// Carries a command out.
     fn answer(&self, app: &App, said: Said) -> impl Future<Output = Reply> + Send;
 
-    /// Whether others may go on meanwhile: it takes long, and its order among others does not matter.
+    /// Whether other commands are carried out meanwhile: it takes long, and its order among others does not matter.
     fn takes_long(&self, text: &str) -> bool;
-}
-
-/// Whether these settings let somebody command jobs from a chat.
-#[must_use]
-pub fn is_on(settings: &Settings) -> bool {
-    settings.notify.chat_receiver().is_some()
 }
 
 /// The bot, and who may command it.

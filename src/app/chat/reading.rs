@@ -30,7 +30,7 @@ const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a running command has after the stop.
 const GRACE: Duration = Duration::from_secs(3);
-/// A command that was written longer ago is not carried out: whoever wrote it may have done otherwise since.
+/// A command that was written longer ago, in seconds, is not carried out: its author may have done otherwise since.
 const OLD: i64 = 600;
 /// Longest answer, characters; Telegram takes 4096.
 const ANSWER_MAX: usize = 3_500;
@@ -84,7 +84,7 @@ impl<F: Converse> Desk<F> {
         let answered = tokio::time::timeout(PATIENCE, self.answer(&taken)).await;
         let answer = match answered {
             Ok(answer) => answer?,
-            Err(_) => "It takes longer than a minute: /job N shows what became of it.".to_owned(),
+            Err(_) => "It takes longer than a minute: /job N shows its outcome.".to_owned(),
         };
         failpoint::reach(failpoint::CHAT_DONE);
         self.close(&taken.holder, taken.update, &answer).await
@@ -314,7 +314,7 @@ impl<F: Converse> Reader<F> {
         if self.strangers.len() < NAMED_MAX && self.strangers.insert(written.person) {
             info!(
                 person = written.person,
-                "somebody whom notify.chat does not name wrote to the bot; it is ignored"
+                "a person whom notify.chat does not name wrote to the bot; the message is ignored"
             );
         }
         false
