@@ -90,7 +90,8 @@ async function draw(dashboard, job, theme, name) {
   wrong += failed.length;
   if (theme === "dark") {
     console.log(`${drawn.title} (${file})`);
-    for (const { title, type, series } of drawn.panels) {
+    for (const { title, type, series, cut } of drawn.panels) {
+      if (cut) console.log(`  ${title} [${type}]: longer than its panel, which scrolls`);
       if (type !== "text") console.log(`  ${title} [${type}]: ${series === 0 ? "no data" : series}`);
     }
   }
