@@ -69,7 +69,6 @@ const server = createServer((request, response) => {
 await new Promise((resolve) => server.listen(Number(given.port), "127.0.0.1", resolve));
 await mkdir(given.out, { recursive: true });
 const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox"] });
-const to = Date.now();
 let wrong = 0;
 
 /** Draws one dashboard in one theme; reports once, for the first theme. */
@@ -77,6 +76,7 @@ async function draw(dashboard, job, theme, name) {
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, timezoneId: "UTC" });
   const thrown = [];
   page.on("pageerror", (error) => thrown.push(error.message));
+  const to = Date.now();
   const from = to - Number(given.seconds) * 1000;
   const query = new URLSearchParams({ dashboard, job, theme, from, to, scrape: given.scrape ?? "5s" });
   await page.goto(`http://127.0.0.1:${given.port}/?${query}`);
