@@ -69,7 +69,6 @@ const server = createServer((request, response) => {
 await new Promise((resolve) => server.listen(Number(given.port), "127.0.0.1", resolve));
 await mkdir(given.out, { recursive: true });
 const browser = await chromium.launch({ executablePath: given.chromium, args: ["--no-sandbox"] });
-const to = Date.now();
 let wrong = 0;
 
 /** Draws one dashboard in one theme; reports once, for the first theme. */
@@ -77,6 +76,7 @@ async function draw(dashboard, job, theme, name) {
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, timezoneId: "UTC" });
   const thrown = [];
   page.on("pageerror", (error) => thrown.push(error.message));
+  const to = Date.now();
   const from = to - Number(given.seconds) * 1000;
   const query = new URLSearchParams({ dashboard, job, theme, from, to, scrape: given.scrape ?? "5s" });
   await page.goto(`http://127.0.0.1:${given.port}/?${query}`);
@@ -90,7 +90,8 @@ async function draw(dashboard, job, theme, name) {
   wrong += failed.length;
   if (theme === "dark") {
     console.log(`${drawn.title} (${file})`);
-    for (const { title, type, series } of drawn.panels) {
+    for (const { title, type, series, cut } of drawn.panels) {
+      if (cut) console.log(`  ${title} [${type}]: longer than its panel, which scrolls`);
       if (type !== "text") console.log(`  ${title} [${type}]: ${series === 0 ? "no data" : series}`);
     }
   }

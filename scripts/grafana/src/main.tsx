@@ -12,8 +12,9 @@ interface Report {
   title: string;
   type: string;
   series: number;
-  names: string[];
   error: string | null;
+  /** Whether a text is longer than its panel. */
+  cut: boolean;
 }
 
 declare global {
@@ -56,11 +57,10 @@ interface Filled {
 }
 
 async function fill(panel: Panel, view: View): Promise<Filled> {
-  const report: Report = { title: panel.title, type: panel.type, series: 0, names: [], error: null };
+  const report: Report = { title: panel.title, type: panel.type, series: 0, error: null, cut: false };
   try {
     const frames = await framesFor(panel, view, Math.floor(place(panel).width));
     report.series = frames.length;
-    report.names = frames.flatMap((frame) => frame.fields.map((one) => one.config.displayNameFromDS ?? one.name));
     return { panel, frames, report };
   } catch (error) {
     report.error = String(error);
@@ -109,7 +109,7 @@ async function main() {
   const shown = (dashboard.annotations?.list ?? []).filter((one) => one.enable && !one.builtIn);
   const lines = await Promise.all(
     shown.map(async (one) => {
-      const report: Report = { title: one.name, type: "annotation", series: 0, names: [], error: null };
+      const report: Report = { title: one.name, type: "annotation", series: 0, error: null, cut: false };
       const found = await instants(one, view).catch((error: unknown) => {
         report.error = String(error);
         return [];
@@ -135,12 +135,16 @@ async function main() {
   );
   // Charts draw in the frames after their first; what they throw is in the report by then.
   setTimeout(() => {
+    for (const { panel, report } of filled) {
+      const text = document.querySelector(`[data-panel="${panel.id}"] .markdown-html`);
+      report.cut = text !== null && text.scrollHeight > text.clientHeight;
+    }
     const panels = [...filled.filter(({ panel }) => panel.type !== "row"), ...lines].map(({ report }) => report);
     window.drawn = { title: dashboard.title, panels };
   }, 1500);
 }
 
 main().catch((error: unknown) => {
-  const panels = [{ title: "the page", type: "page", series: 0, names: [], error: String(error) }];
+  const panels = [{ title: "the page", type: "page", series: 0, error: String(error), cut: false }];
   window.drawn = { title: document.title, panels };
 });
