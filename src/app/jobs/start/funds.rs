@@ -16,6 +16,7 @@ const fn most(rules: &Rules) -> Option<Usd> {
     match rules {
         Rules::Accumulate(rules) => Some(rules.max_accumulation_usd),
         Rules::Liquidity(rules) => Some(rules.budget_usd),
+        Rules::Basket(rules) => Some(rules.budget_usd),
         Rules::Order(rules) => match rules.side {
             OrderSide::Buy => Some(rules.amount_usd),
             OrderSide::Sell => None,
