@@ -290,8 +290,8 @@ fn bearer_text(headers: &HeaderMap) -> Option<&str> {
     (given.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
-/// Who is on the other side, as they are counted. Behind a proxy that is what the proxy added last; what a client claims
-/// stands before it.
+/// Who is on the other side, as they are counted. Behind a proxy that is what the proxy added last; what a client
+/// claims stands before it.
 fn client(api: &Shared, request: &Parts) -> IpAddr {
     let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let peer = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));

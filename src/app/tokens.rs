@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// SHA-256 of a token.
-pub use crate::store::tokens::Digest;
+pub type Digest = [u8; 32];
 
 /// What every token begins with: scanners of source code and logs find one by it.
 const PREFIX: &str = "lgimm_";
