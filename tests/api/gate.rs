@@ -47,8 +47,8 @@ async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, k
 }
 
 /// Not a token, of whatever role, but a signature.
-async fn needs_a_signature(served: &Served, method: &Method, path: &str, (token, cookie): (&str, &str)) {
-    for shows in [Shows::Nothing, Shows::Token(token), Shows::Cookie(cookie)] {
+async fn needs_a_signature(served: &Served, method: &Method, path: &str, (token, session): (&str, &Session)) {
+    for shows in [Shows::Nothing, Shows::Token(token), Shows::Session(session)] {
         let unsigned = tried(served, method, path, shows, "k").await;
         assert_eq!(unsigned.status, StatusCode::UNAUTHORIZED, "{method} {path}");
     }
@@ -71,7 +71,7 @@ async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else(
             continue;
         }
         if least == "signature" {
-            needs_a_signature(&served, method, path, (&tokens[2], &cookies[2])).await;
+            needs_a_signature(&served, method, path, (&tokens[2], &sessions[2])).await;
             continue;
         }
         let least = ROLES.iter().position(|role| role == least).expect("a role");
