@@ -251,8 +251,8 @@ impl Pruning {
 }
 
 impl Pruning {
-    /// What faces keep: answers to writes of the HTTP API, which a client repeats within minutes, and to signals; tokens
-    /// that open nothing any more; commands from a chat.
+    /// What faces keep: answers to writes of the HTTP API, which a client repeats within minutes, and to signals;
+    /// tokens that open nothing any more; commands from a chat.
     async fn answers(&mut self) -> Result<(), StoreError> {
         let before = ANSWERS_KEPT.before(self.now);
         while !self.dry && rows::answers(&mut self.connection, before, BATCH).await? > 0 {}

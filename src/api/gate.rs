@@ -130,7 +130,9 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
     }
     if needed == Some(Some(Needed::Signature)) {
         let address = client(api, request);
-        api.rates.take(Whose::Address(address), Instant::now()).map_err(too_fast)?;
+        api.rates
+            .take(Whose::Address(address), Instant::now())
+            .map_err(too_fast)?;
         return Ok(Admitted::Nobody(address));
     }
     let bearer = identified(api, request, method != Method::GET).await?;

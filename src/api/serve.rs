@@ -25,8 +25,8 @@ use crate::{
 /// Serves the API at `address` until `stop`.
 ///
 /// # Errors
-/// [`AppError::Io`] if the address is taken, [`AppError::Usage`] if the files of TLS or the secret of a signal cannot be
-/// used.
+/// [`AppError::Io`] if the address is taken, [`AppError::Usage`] if the files of TLS or the secret of a signal cannot
+/// be used.
 pub async fn serve(
     app: Arc<App>,
     address: SocketAddr,

@@ -39,8 +39,8 @@ struct State {
     rests_until: Option<Instant>,
     /// Consecutive refusals for load.
     refusals: u32,
-    /// The spacing that was refused first of those; nothing is known of slower ones, since a node goes on refusing for
-    /// a while.
+    /// The spacing that was refused first of those; nothing is known of slower ones, since a node refuses for a
+    /// while.
     refused: Option<Duration>,
     /// Requests that were answered since the spacing changed.
     answered: u32,

@@ -75,7 +75,11 @@ fn each_operation_says_who_may_and_how_it_fails_and_each_write_has_a_key() {
             .any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
         // A question has a body and changes nothing.
         let question = operation["x-question"] == true;
-        assert_eq!(key, method != "get" && !session && !signed && !question, "{place}");
+        assert_eq!(
+            key,
+            method != "get" && !session && !signed && !question,
+            "{place}"
+        );
         let owners = ["get /api/v1/tokens"];
         assert_eq!(
             role == Some("viewer"),

@@ -79,10 +79,11 @@ fn every_set_that_is_advised_can_be_typed() {
             if value.contains("..") || value.contains('{') || value.contains("FILE") {
                 continue;
             }
-            let mode = if key.starts_with("liquidity.") {
-                JobMode::Liquidity
-            } else {
-                JobMode::Accumulate
+            let mode = match key.split_once('.') {
+                Some(("liquidity", _)) => JobMode::Liquidity,
+                Some(("basket", _)) => JobMode::Basket,
+                Some(("order", _)) => JobMode::Order,
+                _ => JobMode::Accumulate,
             };
             let typed = JobLayers::of_job().assignments(std::slice::from_ref(&pair), "--set");
             let built = build_job_config(&JobConfig::for_mode(mode), mode, &typed.expect("key=value"));

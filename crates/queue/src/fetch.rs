@@ -25,7 +25,7 @@ pub(crate) struct Ready<T> {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// While announcements arrive, a poll only finds what one of them lost: so many times the usual pause.
+/// While announcements arrive, a poll only finds what one of them lost: this many times the usual pause.
 const POLLS_LISTENING: u32 = 5;
 
 struct Row {
@@ -161,7 +161,7 @@ async fn claim(core: &Core, groups: usize) -> Result<(Vec<Row>, Option<i64>), Qu
     Ok((rows.into_iter().filter_map(Claimed::row).collect(), next))
 }
 
-/// How long to sleep when the next row is due in so many milliseconds: while announcements arrive, longer than without.
+/// How long to sleep when the next row is due, in milliseconds: while announcements arrive, longer than without.
 fn pause(core: &Core, next: Option<i64>) -> Duration {
     let poll = if core.listening.load(Ordering::Relaxed) {
         core.config.poll.saturating_mul(POLLS_LISTENING)
