@@ -137,6 +137,6 @@ export async function settings(page) {
 /** All trades as a file. */
 export async function files(page) {
   await to(page, "#/trades", ".files");
-  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
   assert.equal(file.suggestedFilename(), "lgi-mm.csv");
 }

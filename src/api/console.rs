@@ -10,6 +10,7 @@ use axum::{
 };
 
 use super::{gate, state::Shared};
+use crate::report;
 
 // `FILES`: path below /console/, content and the same compressed; no files if the console was not built.
 include!(concat!(env!("OUT_DIR"), "/console.rs"));
@@ -29,6 +30,11 @@ const NOT_BUILT: &str = include_str!("not_built.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What a report of a backtest is written into: a page that can do nothing in the name of the session. It takes the report
+/// from the page that frames it, which has asked for it with the session's key.
+const FRAME: &str = "addEventListener('message', ({ source, data }) => { if (source === parent) { document.open(); \
+                     document.write(data); document.close(); } }, { once: true });";
+
 /// The console below `/console/`.
 pub(super) fn router(api: Shared) -> Router<Shared> {
     Router::new()
@@ -37,8 +43,31 @@ pub(super) fn router(api: Shared) -> Router<Shared> {
             get(|| std::future::ready(Redirect::permanent("/console/"))),
         )
         .route("/console/", get(file))
+        .route("/console/report", get(frame))
         .route("/console/{*path}", get(file))
         .with_state(api)
+}
+
+async fn frame(State(api): State<Shared>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if let Err(problem) = gate::meant_for_us(&api, &parts) {
+        return problem.into_response();
+    }
+    let policy = format!(
+        "{}; frame-ancestors 'self'; sandbox allow-scripts",
+        report::policy(&[FRAME])
+    );
+    let said = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let page = format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Report</title>\n<script>{FRAME}</script>\n"
+    );
+    (said, page).into_response()
 }
 
 async fn file(State(api): State<Shared>, request: Request) -> Response {

@@ -33,7 +33,7 @@ const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
 pub fn page(result: &BacktestResult, made: Timestamp) -> Result<String, ReportError> {
     let data = data::json(result)?;
     Ok(html::fill(PAGE, |place| match place {
-        "policy" => policy(),
+        "policy" => policy(&[]),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         "made" => made.format("%Y-%m-%d").to_string(),
         "title" => title(result),
@@ -99,11 +99,12 @@ fn inventory(result: &BacktestResult) -> String {
     INVENTORY.to_owned()
 }
 
-/// Content security policy: no external resources, and only our three scripts, by hash.
+/// Content security policy: no external resources, and only our three scripts and `more`, by hash.
 #[must_use]
-pub fn policy() -> String {
+pub fn policy(more: &[&str]) -> String {
     let hashes: Vec<String> = [THEME, LIBRARY, CHARTS]
         .iter()
+        .chain(more)
         .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script.as_bytes()))))
         .collect();
     format!(

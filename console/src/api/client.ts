@@ -91,6 +91,21 @@ export async function page<T>(path: string): Promise<{ rows: T[]; next: string |
   return { rows: (await response.json()) as T[], next: link?.[1] ?? null };
 }
 
+/** What is there, as text. */
+export async function text(path: string): Promise<string> {
+  return (await send("GET", path, { headers: marked() })).text();
+}
+
+/** Saves what is there as a file: a link could not show the session's key. */
+export async function save(path: string, name: string): Promise<void> {
+  const response = await send("GET", path, { headers: marked() });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** What is there, and its version. */
 export async function tagged<T>(path: string): Promise<{ data: T; etag: string }> {
   const response = await send("GET", path, { headers: marked() });

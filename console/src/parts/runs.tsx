@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { get, type Run, type Swept } from "../api/client";
-import { Fact } from "./common";
+import { get, type Run, save, type Swept, text } from "../api/client";
+import { Fact, Problems } from "./common";
 import { full, gain, percent, tone, usd } from "./format";
 
 /** Between two looks at a run that is not over, ms. */
@@ -181,21 +181,38 @@ function Sweep({ swept }: { swept: Swept }) {
   );
 }
 
-/** The report, in a frame that has no part in the session. */
+/** The report, in a frame that has no part in the session: this page asks for it, and hands it over. */
 function Report({ run }: { run: Run }) {
-  const [open, setOpen] = useState(false);
-  const address = `/api/v1/backtests/${run.run}/report`;
+  const [report, setReport] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const path = `/backtests/${run.run}/report`;
+  const attempt = (work: () => Promise<void>) => () => {
+    setError(null);
+    work().catch((failed: unknown) => setError(failed instanceof Error ? failed.message : String(failed)));
+  };
+  const toggle = attempt(async () => setReport(report === null ? await text(path) : null));
+  const file = attempt(() => save(path, `lgi-mm-backtest-${run.run}.html`));
   return (
     <>
       <div class="bar">
-        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
-          {open ? "Hide the report" : "Show the report"}
+        <button type="button" aria-expanded={report !== null} onClick={toggle}>
+          {report === null ? "Show the report" : "Hide the report"}
         </button>
-        <a href={address} target="_blank" rel="noreferrer noopener">
-          Report in a tab of its own
-        </a>
+        <button type="button" onClick={file}>
+          Save the report
+        </button>
       </div>
-      {open && <iframe class="report" src={address} title={`Report of backtest ${run.run}`} sandbox="allow-scripts" />}
+      <Problems error={error} />
+      {report !== null && (
+        <iframe
+          class="report"
+          src="/console/report"
+          title={`Report of backtest ${run.run}`}
+          sandbox="allow-scripts"
+          // The frame has no origin that could be named.
+          onLoad={(event) => event.currentTarget.contentWindow?.postMessage(report, "*")}
+        />
+      )}
     </>
   );
 }

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 
-import { page, type Trade } from "../api/client";
+import { page, save, type Trade } from "../api/client";
 import { Loading, Problems } from "../parts/common";
 import { useRead } from "../parts/hooks";
 import { TradeTable } from "../parts/trades";
@@ -20,7 +20,13 @@ export function TradesView() {
   const next = data?.next ? new URLSearchParams(data.next.split("?")[1]).get("before") : null;
   const chosen = new URLSearchParams();
   for (const [name, value] of Object.entries({ realm, token: token.trim() })) if (value) chosen.set(name, value);
-  const file = (format: string) => `/api/v1/export?${new URLSearchParams([["format", format], ...chosen])}`;
+  const [unsaved, setUnsaved] = useState<string | null>(null);
+  const file = (format: string) => () => {
+    setUnsaved(null);
+    save(`/export?${new URLSearchParams([["format", format], ...chosen])}`, `lgi-mm.${format}`).catch((failed: unknown) =>
+      setUnsaved(failed instanceof Error ? failed.message : String(failed)),
+    );
+  };
   const choose = (set: (value: string) => void) => (event: Event) => {
     set((event.currentTarget as HTMLInputElement).value);
     setBefore([]);
@@ -42,10 +48,17 @@ export function TradesView() {
           <input type="search" value={token} onChange={choose(setToken)} placeholder="ticker, address, job" />
         </label>
         <span class="files">
-          All of them as <a href={file("csv")}>CSV</a> or <a href={file("json")}>JSON</a>
+          Save all of them as{" "}
+          <button type="button" onClick={file("csv")}>
+            CSV
+          </button>{" "}
+          or{" "}
+          <button type="button" onClick={file("json")}>
+            JSON
+          </button>
         </span>
       </div>
-      <Problems error={error} />
+      <Problems error={error ?? unsaved} />
       {!data && !error && <Loading />}
       {data && data.rows.length === 0 && <p class="faint">No trades.</p>}
       {data && data.rows.length > 0 && <TradeTable trades={data.rows} job={false} />}

@@ -124,7 +124,7 @@ pub(in crate::api) async fn backtest_run(
     Ok(Json(shown(&api.runs.get(run)?)))
 }
 
-/// The report of a backtest that is done, as a page. It runs in a sandbox: it has no part in the session.
+/// The report of a backtest that is done, as a page.
 #[utoipa::path(get, path = "/api/v1/backtests/{run}/report", tag = "backtests", params(("run" = i64, Path)),
     extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "The report", content_type = "text/html", body = String)))]
@@ -139,7 +139,7 @@ pub(in crate::api) async fn backtest_report(
         .unwrap_or_else(|error| Err(crate::app::AppError::Internal(error.to_string())))?;
     let policy = format!(
         "{}; frame-ancestors 'self'; sandbox allow-scripts",
-        report::policy()
+        report::policy(&[])
     );
     let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     Ok((

@@ -129,7 +129,9 @@ impl Basket {
                 };
                 let before = money(self);
                 let moves = basket::moves(&self.members[of].rules, &config.limits, &facts).expect("moves");
-                prop_assert!(!moves.is_empty());
+                // Nobody has quote to spare, and its own is less than the smallest trade.
+                let poor = self.members[of].money() < config.limits.min_trade_usd;
+                prop_assert!(!moves.is_empty() || poor, "it waits for quote that it has");
                 for one in moves {
                     let from = usize::try_from(one.from.0).expect("an index");
                     prop_assert!(self.members[from].runs && from != of);

@@ -1,5 +1,6 @@
 //! Allowed values of a configuration.
 
+mod basket;
 mod order;
 mod whole;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use lgi_mm::domain::{
     config::{
-        ALTERNATIVES, AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, OrderConfig,
-        RecordedConfig, VenueConfig,
+        ALTERNATIVES, AccumulateConfig, BasketConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig,
+        OrderConfig, RecordedConfig, VenueConfig,
     },
     job::JobMode,
     notice::EventChoice,
@@ -45,6 +45,7 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
         until: Some(at(0)),
         ..OrderConfig::default()
     });
+    full.basket = Some(BasketConfig::default());
     if let Some(rules) = &mut full.accumulate {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }

@@ -136,7 +136,7 @@ async fn prometheus_scrapes_services_that_it_can_reach() {
         assert!(shared.keys().any(|one| declared.contains_key(one)), "{name}");
         scraped += 1;
     }
-    assert_eq!(scraped, 2, "schedulers and workers");
+    assert_eq!(scraped, 3, "schedulers, workers and the console");
     let runbook = &services["prometheus"]["environment"]["LGI_MM_RUNBOOK_URL"];
     assert_eq!(*runbook, Value::from("http://127.0.0.1:3000/d/lgi-mm-runbook"));
     assert!(text.contains("lgi_mm_runbook: ${LGI_MM_RUNBOOK_URL}"), "{text}");

@@ -3,7 +3,7 @@
 use lgi_mm::domain::config::{JobConfigFile, KEYS};
 use strum::VariantArray;
 
-use super::{order::ORDER, *};
+use super::{basket::BASKET, order::ORDER, *};
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
@@ -24,6 +24,7 @@ fn every_key_of_a_rule_has_a_value_that_is_refused() {
         .iter()
         .chain(LIQUIDITY)
         .chain(ORDER)
+        .chain(BASKET)
         .map(|(_, said)| *said)
         .collect();
     for mode in JobMode::VARIANTS {
