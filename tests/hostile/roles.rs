@@ -239,6 +239,8 @@ async fn services(cluster: &Cluster) {
         "SELECT hash FROM api_tokens",
         "INSERT INTO api_requests (token_id, key, request) VALUES (1, 'k', sha256('k'))",
         "UPDATE signals SET id = 'k'",
+        "SELECT hash FROM chat_codes",
+        "UPDATE chat_commands SET command = '/liquidate 1'",
         "CREATE TABLE mine (id bigint)",
     ] {
         refused(&scheduler, sql).await;
@@ -255,6 +257,8 @@ async fn services(cluster: &Cluster) {
         "UPDATE api_tokens SET role = 'owner'",
         "SELECT answer FROM api_requests",
         "SELECT id FROM signals",
+        "SELECT hash FROM chat_codes",
+        "INSERT INTO chat_commands (bot, update_id, chat, person, command) VALUES (1, 1, 1, 1, '/liquidate 1')",
         "DELETE FROM price_samples",
         "TRUNCATE fills, fill_watches",
         "ALTER TABLE fills DISABLE TRIGGER ALL",

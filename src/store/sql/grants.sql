@@ -38,13 +38,14 @@ BEGIN
         -- How far they are shows whether the ledger is whole.
         GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_engine;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_engine;
-        -- Who may use the HTTP API is no affair of theirs.
-        REVOKE ALL ON public.api_tokens, public.api_requests, public.signals FROM lgi_mm_engine;
+        -- Who may use the HTTP API or a chat is no affair of theirs.
+        REVOKE ALL ON public.api_tokens, public.api_requests, public.signals, public.chat_bots, public.chat_commands,
+            public.chat_codes FROM lgi_mm_engine;
         FOR it IN SELECT relname, relname = ANY (kept) AS keep FROM pg_class
                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
                   -- Nonces are reset by hand, on evidence, through the command line, whose writes the audit is of.
-                  AND relname <> ALL (ARRAY['_sqlx_migrations', 'api_requests', 'api_tokens', 'audit', 'installation', 'jobs',
-                    'nonce_repairs', 'signals']) LOOP
+                  AND relname <> ALL (ARRAY['_sqlx_migrations', 'api_requests', 'api_tokens', 'audit', 'chat_bots', 'chat_codes',
+                    'chat_commands', 'installation', 'jobs', 'nonce_repairs', 'signals']) LOOP
             EXECUTE format('GRANT INSERT, UPDATE %s ON public.%I TO lgi_mm_engine',
                 CASE WHEN it.keep THEN '' ELSE ', DELETE' END, it.relname);
         END LOOP;
@@ -67,7 +68,10 @@ BEGIN
         -- How far they are shows whether the ledger is whole.
         GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_scheduler;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_scheduler;
-        REVOKE ALL ON public.attempts, public.api_tokens FROM lgi_mm_scheduler;
+        REVOKE ALL ON public.attempts, public.api_tokens, public.chat_codes FROM lgi_mm_scheduler;
+        -- How old they are, and no hash.
+        GRANT SELECT (id, expires_at, revoked_at), DELETE ON public.api_tokens TO lgi_mm_scheduler;
+        GRANT SELECT (expires_at), DELETE ON public.chat_codes TO lgi_mm_scheduler;
         GRANT UPDATE ON public.job_slots, public.fill_watches, public.failure_watches, public.outbox, public.receivers,
             public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT UPDATE (next_check_at) ON public.trades, public.withdrawals TO lgi_mm_scheduler;
@@ -75,7 +79,7 @@ BEGIN
         GRANT UPDATE (announced) ON public.installation TO lgi_mm_scheduler;
         GRANT INSERT ON public.outbox, public.receivers, public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT DELETE ON public.ticks, public.price_samples, public.outbox, public.receivers, public.deliveries,
-            public.api_requests, public.signals TO lgi_mm_scheduler;
+            public.api_requests, public.signals, public.chat_commands TO lgi_mm_scheduler;
         GRANT SELECT ON paper.balances TO lgi_mm_scheduler;
         GRANT SELECT, INSERT, UPDATE, DELETE ON apalis.jobs TO lgi_mm_scheduler;
         GRANT SELECT ON apalis.workers, apalis._sqlx_migrations TO lgi_mm_scheduler;

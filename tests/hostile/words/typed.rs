@@ -120,7 +120,7 @@ async fn what_stands_in_a_file_is_read_or_refused_and_never_ends_the_program() {
 async fn lists_are_written_with_commas_everywhere() {
     let world = World::new(BlockTime::OnTransaction).await;
     let token = world.devnet.deployment().clanker.to_string();
-    let set = "price.sources=onchain, dexscreener";
+    let set = "price.sources=dexscreener, generated";
     let args = [
         "start",
         &token,
@@ -139,7 +139,7 @@ async fn lists_are_written_with_commas_everywhere() {
         .fetch_one(&world.db.pool)
         .await
         .expect("a configuration");
-    assert_eq!(config["price"]["sources"], json!(["onchain", "dexscreener"]));
+    assert_eq!(config["price"]["sources"], json!(["dexscreener", "generated"]));
     assert_eq!(config["notify"]["events"], json!(["job.error", "trade.failed"]));
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("job.toml");

@@ -116,7 +116,13 @@ async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
 
 /// Exported only where there is a node, a policy that refuses, a failed trade, a withdrawal, a receiver or something
 /// old enough to be pruned.
-const NOT_IN_THIS_RUN: [&str; 16] = [
+const NOT_IN_THIS_RUN: [&str; 22] = [
+    "lgi_mm_api_login_failures_total",
+    "lgi_mm_api_request_duration_seconds",
+    "lgi_mm_api_requests_total",
+    "lgi_mm_chat_messages_total",
+    "lgi_mm_policy_limit_usd",
+    "lgi_mm_policy_used_usd",
     "lgi_mm_node_head_lag_blocks",
     "lgi_mm_node_quorum",
     "lgi_mm_rpc_compute_units_total",
