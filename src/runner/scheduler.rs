@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use apalis_pg_groups::{NewTask, PushError, push};
 use metrics::counter;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -174,6 +174,21 @@ async fn pass(
     }
 }
 
+/// Tasks of claimed slots that were lost, once more.
+async fn renewed(
+    tx: &mut PgConnection,
+    settings: &SchedulerSettings,
+) -> Result<Vec<NewTask<TickTask>>, ClaimError> {
+    let lost = slots::renew_lost(tx, TICKS, settings.tick_lease, settings.batch).await?;
+    if !lost.is_empty() {
+        warn!(
+            slots = lost.len(),
+            "tasks of claimed slots were lost; pushed again"
+        );
+    }
+    Ok(lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect())
+}
+
 /// One transaction: lock what is due, plan what comes next, push the tasks.
 async fn claim(
     pool: &PgPool,
@@ -205,18 +220,10 @@ async fn claim(
         .filter(|(job, claim)| !job.is_decided(claim))
         .map(|(job, claim)| tick_task(job.job, claim.slot))
         .collect();
-    let lost = if lost {
-        slots::renew_lost(&mut tx, TICKS, settings.tick_lease, settings.batch).await?
-    } else {
-        Vec::new()
+    let again = match lost {
+        true => renewed(&mut tx, settings).await?,
+        false => Vec::new(),
     };
-    if !lost.is_empty() {
-        warn!(
-            slots = lost.len(),
-            "tasks of claimed slots were lost; pushed again"
-        );
-    }
-    let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
     let (lease, batch) = (settings.settle_lease, settings.batch);
     let (mut checks, mut watched, mut failed, mut withdrawn) = (vec![], vec![], vec![], vec![]);
     if seen.trades {

@@ -62,6 +62,7 @@ async fn each_role_can_do_its_work_and_nothing_else() {
         .expect("a count");
     assert_eq!(supers, 0);
     dashboards(&cluster).await;
+    schedulers(&cluster).await;
     services(&cluster).await;
     scaler(&admin).await;
 }
@@ -221,12 +222,8 @@ async fn dashboards(cluster: &Cluster) {
     assert!(other.is_err(), "the reader may enter another database");
 }
 
-async fn services(cluster: &Cluster) {
-    let (engine, scheduler, cli) = (
-        cluster.pool("engine").await,
-        cluster.pool("scheduler").await,
-        cluster.pool("cli").await,
-    );
+async fn schedulers(cluster: &Cluster) {
+    let scheduler = cluster.pool("scheduler").await;
     for sql in [
         "SELECT raw FROM attempts",
         "SELECT count(*) FROM attempts",
@@ -245,6 +242,10 @@ async fn services(cluster: &Cluster) {
     ] {
         refused(&scheduler, sql).await;
     }
+}
+
+async fn services(cluster: &Cluster) {
+    let (engine, cli) = (cluster.pool("engine").await, cluster.pool("cli").await);
     for sql in [
         "INSERT INTO jobs (chain) VALUES ('base')",
         "UPDATE jobs SET config = '{}'",

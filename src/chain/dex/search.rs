@@ -77,6 +77,9 @@ pub(crate) enum Asker {
 /// Whether the policy names a router: for a wallet, or for any if there is none.
 pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + Send + Sync>;
 
+/// Routes of pairs, and when they were found.
+type Paths = HashMap<Pair, (Vec<Pool>, Instant)>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
@@ -88,7 +91,7 @@ pub(crate) struct Search {
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
     /// Routes through connectors, and when they were found.
-    pub(super) paths: Arc<Mutex<HashMap<Pair, (Vec<Pool>, Instant)>>>,
+    pub(super) paths: Arc<Mutex<Paths>>,
     members: Arc<[Member]>,
     /// What the policy says of routers; until it is set, any may be used.
     routers: Arc<OnceLock<RouterRule>>,
