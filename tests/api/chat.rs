@@ -246,7 +246,7 @@ async fn each_command_is_carried_out_once_and_answered_wherever_the_reader_dies_
         let expected = if place == "chat_taken" {
             "RUNNING -> PAUSED"
         } else {
-            "This was carried out"
+            "This was begun"
         };
         assert!(answer.contains(expected), "{place}: {answer}");
         assert_eq!(actions(&one).await.len(), 1, "{place}");

@@ -1,6 +1,10 @@
 //! Reads a bot's updates, one process at a time, and carries commands out.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::Utc;
 use metrics::counter;
@@ -26,7 +30,7 @@ use crate::{
 const ASIDE: Duration = Duration::from_secs(2);
 /// Pauses after failures.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-/// Longest time to carry a command out. A process that takes over waits longer than that.
+/// Longest time to carry a command out.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a running command has after the stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -40,7 +44,7 @@ const NAMED_MAX: usize = 32;
 const STALE: &str = "This was written more than ten minutes ago, while nothing of lgi-mm read it. It was not carried out: send it \
                      again if you still want it.";
 const DONE: &str =
-    "This was carried out, but the process ended before it could answer. /job N shows how the job is.";
+    "This was begun, but the process ended before it could answer. /job N shows how the job is.";
 
 /// Takes commands until `stop`, if the settings let anybody give them.
 pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
@@ -49,7 +53,12 @@ pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
         Ok(None) => return,
         Err(error) => return error!(%error, "no commands are taken from a chat"),
     };
-    let desk = Desk { app, face, chat };
+    let desk = Desk {
+        app,
+        face,
+        chat,
+        under_way: Mutex::default(),
+    };
     let mut reader = Reader {
         desk: Arc::new(desk),
         connection: None,
@@ -68,6 +77,8 @@ struct Desk<F> {
     app: Arc<App>,
     face: F,
     chat: Chat,
+    /// Updates whose commands are carried out aside: an outage meanwhile does not end them a second time.
+    under_way: Mutex<BTreeSet<i64>>,
 }
 
 /// A command that was taken.
@@ -79,6 +90,10 @@ struct Taken {
 }
 
 impl<F: Converse> Desk<F> {
+    fn under_way(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Carries a command out, keeps the answer, and sends it.
     async fn serve(&self, taken: Taken) -> Result<(), PassError> {
         let answered = tokio::time::timeout(PATIENCE, self.answer(&taken)).await;
@@ -209,7 +224,9 @@ impl<F: Converse> Reader<F> {
             .await
             .map_err(AppError::from)?;
         for command in open {
-            self.end(bot, command).await?;
+            if !self.desk.under_way().contains(&command.update) {
+                self.end(bot, command).await?;
+            }
         }
         info!(
             receiver = self.desk.chat.settings.receiver,
@@ -295,11 +312,13 @@ impl<F: Converse> Reader<F> {
             return self.desk.serve(taken).await;
         }
         let desk = self.desk.clone();
+        desk.under_way().insert(update.id);
         tokio::spawn(async move {
             // What it leaves unanswered is ended with the next lock.
             if let Err(error) = desk.serve(taken).await {
                 warn!(%error, "a command from a chat is not answered yet");
             }
+            desk.under_way().remove(&update.id);
         });
         Ok(())
     }

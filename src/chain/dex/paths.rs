@@ -2,7 +2,10 @@
 //! between a token, the connectors and the quote is read in one round trip and kept for a while; of two tokens only the
 //! pool with most liquidity counts, and the number of routes is bounded.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::Address;
 
@@ -23,6 +26,8 @@ use crate::{
 
 /// Routes that are asked for one pair, at most: each is a quote of several pools.
 const PATHS_MAX: usize = 12;
+/// How long a pair is not asked again after nodes did not answer.
+const FAILED_FOR: Duration = Duration::from_secs(30);
 
 /// A pool that may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +43,8 @@ impl Search {
         if !is_foreign(&self.spec, pair.token) {
             return vec![];
         }
-        let mut known = self.paths.lock().await;
-        if let Some((pools, at)) = known.get(&pair)
-            && at.elapsed() < FOUND_FOR
+        if let Some((pools, until)) = self.paths.lock().await.get(&pair)
+            && *until > Instant::now()
         {
             return pools.clone();
         }
@@ -52,14 +56,21 @@ impl Search {
                 Read::new(pool, &V3Pool::liquidityCall {})
             })
             .collect();
-        // The pools that trade the pair itself are asked all the same.
-        let Ok(readings) = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await else {
-            return vec![];
+        // Nothing is locked meanwhile: a slow answer for one pair keeps no other waiting.
+        let read = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await;
+        let (pools, kept) = match read {
+            Ok(readings) => {
+                let depth = |reading| decode::<V3Pool::liquidityCall>(Some(reading)).unwrap_or_default();
+                let depths: Vec<u128> = readings.iter().map(depth).collect();
+                (through(&self.spec, pair, &deepest(&links, &depths)), FOUND_FOR)
+            }
+            // The pools that trade the pair itself are asked all the same.
+            Err(_) => (vec![], FAILED_FOR),
         };
-        let depth = |reading| decode::<V3Pool::liquidityCall>(Some(reading)).unwrap_or_default();
-        let depths: Vec<u128> = readings.iter().map(depth).collect();
-        let pools = through(&self.spec, pair, &deepest(&links, &depths));
-        known.insert(pair, (pools.clone(), Instant::now()));
+        let mut known = self.paths.lock().await;
+        let now = Instant::now();
+        known.retain(|_, (_, until)| *until > now);
+        known.insert(pair, (pools.clone(), now + kept));
         pools
     }
 }

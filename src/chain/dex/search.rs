@@ -77,7 +77,7 @@ pub(crate) enum Asker {
 /// Whether the policy names a router: for a wallet, or for any if there is none.
 pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + Send + Sync>;
 
-/// Routes of pairs, and when they were found.
+/// Routes of pairs, and until when they count.
 type Paths = HashMap<Pair, (Vec<Pool>, Instant)>;
 
 /// Asks pools, and remembers the best in process.
@@ -90,7 +90,7 @@ pub(crate) struct Search {
     recorded: Arc<Mutex<HashMap<Pair, Pool>>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
-    /// Routes through connectors, and when they were found.
+    /// Routes through connectors.
     pub(super) paths: Arc<Mutex<Paths>>,
     members: Arc<[Member]>,
     /// What the policy says of routers; until it is set, any may be used.

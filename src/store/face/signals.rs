@@ -196,6 +196,9 @@ async fn carry_out(
             let slot = slots::by_hand_in(tx, job.id, actor).await?;
             return Ok((job.status, Some(slot)));
         }
+        // Nothing trades then, and a pause of its own would let it undo what stopped the job.
+        SignalAction::Pause if job.status == JobStatus::Error => return Err(Refusal::InError),
+        SignalAction::Pause if job.status == JobStatus::Paused => return Ok((job.status, None)),
         SignalAction::Pause => Order::Pause,
         SignalAction::Resume => {
             may_resume(tx, job, actor).await?;
@@ -225,15 +228,7 @@ async fn may_resume(connection: &mut PgConnection, job: &Job, actor: &str) -> Re
     if job.status != JobStatus::Paused {
         return Ok(());
     }
-    let by = sqlx::query_scalar!(
-        "SELECT actor FROM job_events
-         WHERE job_id = $1 AND (after -> 'transition' ->> 'to' = 'PAUSED' OR after ->> 'status' = 'PAUSED')
-         ORDER BY id DESC LIMIT 1",
-        job.id.0
-    )
-    .fetch_optional(connection)
-    .await?;
-    match by {
+    match orders::paused_by(connection, job.id).await? {
         Some(by) if by == actor => Ok(()),
         by => Err(Refusal::PausedBy(by.unwrap_or_else(|| "another".to_owned()))),
     }

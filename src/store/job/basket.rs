@@ -93,7 +93,9 @@ pub async fn gather(pool: &PgPool, to: &Job, moves: &[Move]) -> Result<bool, Sto
     for id in ids {
         locked.insert(id, jobs::lock(&mut tx, id).await?);
     }
-    let Some(taker) = locked.get(&to.id).filter(|job| member(job, to)) else {
+    // As it was read: what it lacked was counted from that.
+    let unchanged = |job: &&Job| member(job, to) && job.version == to.version;
+    let Some(taker) = locked.get(&to.id).filter(unchanged) else {
         return Ok(false);
     };
     let mut sum = Amount::ZERO;

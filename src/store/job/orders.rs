@@ -100,6 +100,19 @@ pub(in crate::store) async fn carry_out(
         Transition::Already => {
             if matches!(order, Order::Pause) {
                 keep_paused(&mut *tx, id).await?;
+                if paused_by(&mut *tx, id).await?.is_some_and(|by| by != actor) {
+                    let (status, order) = (job.status, json!({ "to": job.status }));
+                    let after = json!({ "transition": order, "order": Order::Pause });
+                    event(
+                        &mut *tx,
+                        id,
+                        actor,
+                        "pause",
+                        Some(json!({ "status": status })),
+                        Some(after),
+                    )
+                    .await?;
+                }
             }
             return Ok((job.status, made));
         }
@@ -133,6 +146,25 @@ pub(in crate::store) async fn carry_out(
     )
     .await?;
     Ok((job.status, made))
+}
+
+/// Who paused a job last. Whoever pauses one that is paused already is recorded too: nobody else's undo lets it trade.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::store) async fn paused_by(
+    connection: &mut PgConnection,
+    id: JobId,
+) -> Result<Option<String>, StoreError> {
+    let by = sqlx::query_scalar!(
+        "SELECT actor FROM job_events
+         WHERE job_id = $1 AND (after -> 'transition' ->> 'to' = 'PAUSED' OR after ->> 'status' = 'PAUSED')
+         ORDER BY id DESC LIMIT 1",
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(by)
 }
 
 /// A job that a stop has paused is paused by its owner too: a reorg of the stop's sale lets it run no more.

@@ -14,7 +14,9 @@ SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS
        -- A sell moves its cost out of the basis and its profit into the realized sum; so does dust.
        (j.realized_pnl + j.total_accumulated - j.cost_basis
         + coalesce((SELECT sum(a.cost_delta) FROM adjustments a
-                    WHERE a.job_id = j.id AND a.cycle = j.cycle AND a.kind NOT IN ('dust', 'deposit')), 0))::float8 AS "received!",
+                    WHERE a.job_id = j.id AND a.cycle = j.cycle AND a.kind NOT IN ('dust', 'deposit')
+                      -- Quote that moves within a basket has no cost here.
+                      AND a.quote_delta = 0), 0))::float8 AS "received!",
        j.realized_pnl::float8 AS "realized!",
        (j.token_balance::numeric / power(10::numeric, j.token_decimals) * s.last_price - j.cost_basis::numeric)::float8
            AS "unrealized?",

@@ -102,9 +102,52 @@ async fn a_signal_does_only_what_it_is_allowed_and_undoes_no_pause_but_its_own()
         .execute(&served.db.pool)
         .await
         .expect("an error");
-    let refused = asked(&served, "breakout", "d", "resume").await;
-    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
-    assert_eq!(status(&served, 1).await, "ERROR");
+    // Nor in two steps.
+    for (id, action) in [("d", "resume"), ("e", "pause"), ("f", "resume")] {
+        let refused = asked(&served, "breakout", id, action).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{action}: {refused:?}");
+        assert_eq!(status(&served, 1).await, "ERROR");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_pauses_what_a_signal_has_paused_keeps_it_paused() {
+    let served = serve(r#"["resume","pause"]"#).await;
+    quiet_job(&served, 1);
+    for (number, pause) in [&["pause", "1"][..], &["pause", "--all"], &["pause", "--paper"]]
+        .into_iter()
+        .enumerate()
+    {
+        let (paused, resumed) = (format!("p{number}"), format!("r{number}"));
+        assert_eq!(
+            asked(&served, "breakout", &paused, "pause").await.status,
+            StatusCode::OK
+        );
+        assert_eq!(status(&served, 1).await, "PAUSED");
+        served.cli(pause);
+        // Another pause of the signal makes it no pause of its own.
+        assert_eq!(
+            asked(&served, "breakout", &format!("again{number}"), "pause")
+                .await
+                .status,
+            StatusCode::OK
+        );
+        let refused = asked(&served, "breakout", &resumed, "resume").await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{pause:?}: {refused:?}");
+        assert!(refused.text.contains("cli:tester"), "{refused:?}");
+        assert_eq!(status(&served, 1).await, "PAUSED");
+        served.cli(&["resume", "1"]);
+    }
+    // Its own it undoes as before.
+    assert_eq!(
+        asked(&served, "breakout", "own", "pause").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        asked(&served, "breakout", "undo", "resume").await.status,
+        StatusCode::OK
+    );
+    assert_eq!(status(&served, 1).await, "RUNNING");
 }
 
 #[tokio::test(flavor = "multi_thread")]
