@@ -128,3 +128,33 @@ async fn what_a_basket_cannot_do_is_refused_by_name() {
         ran.story()
     );
 }
+
+/// What goes from one member to another is still its owner's: no token left, and nothing was earned.
+#[tokio::test(flavor = "multi_thread")]
+async fn quote_that_moves_within_a_basket_is_no_sale_and_no_loss_in_an_export() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    sqlx::query(
+        "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, cost_delta, note)
+         VALUES (1, 1, 'withdraw', -5000000, -5, 'moved to job 2 of its basket')",
+    )
+    .execute(&terminal.pool)
+    .await
+    .expect("a move");
+    let all = json(&terminal, &["export", "--all", "--format", "json"]);
+    let rows = all["rows"].as_array().or(all.as_array()).expect("rows");
+    let moved = rows
+        .iter()
+        .find(|row| row["note"].as_str().is_some_and(|note| note.starts_with("moved")));
+    let moved = moved.unwrap_or_else(|| panic!("{all}"));
+    assert_eq!(moved["kind"], "budget", "{moved}");
+    for field in [
+        "sent_amount",
+        "received_amount",
+        "cost_basis_average_usd",
+        "cost_basis_fifo_usd",
+        "realized_average_usd",
+    ] {
+        assert!(moved[field].is_null(), "{field}: {moved}");
+    }
+}

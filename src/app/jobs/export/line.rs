@@ -36,7 +36,7 @@ pub enum RowKind {
     Release,
     /// A rest too small to sell was written down; nothing moved.
     Dust,
-    /// A cycle began with this budget; nothing moved.
+    /// A cycle began with this budget, or quote went to another job of a basket; nothing moved.
     Budget,
     /// Coins or tokens that the owner took out of a wallet.
     Payout,
@@ -146,6 +146,7 @@ impl Context<'_> {
                 Side::Sell => (self.token(moved.base), self.quote(moved.quote)),
             },
             (MoveKind::Adopt, _) => (None, self.token(moved.base)),
+            (MoveKind::Withdraw, _) if within_a_basket(moved) => (None, None),
             (MoveKind::Withdraw | MoveKind::Release, _) => (self.token(moved.base), None),
             _ => (None, None),
         }
@@ -169,6 +170,11 @@ fn checksum_of<S: Serializer>(address: &Option<Address>, serializer: S) -> Resul
     }
 }
 
+/// Quote that went to another member of a basket: it stays its owner's, and no token leaves.
+fn within_a_basket(moved: &Move) -> bool {
+    moved.kind == MoveKind::Withdraw && moved.base.is_none_or(|tokens| tokens.is_zero())
+}
+
 /// Cost and gain of what went, by both methods; `fifo` is what the oldest lots had cost. Adopted tokens have their
 /// cost.
 fn gains(moved: &Move, fifo: Option<Usd>) -> Result<[Option<Usd>; 4], MoneyError> {
@@ -185,6 +191,7 @@ fn gains(moved: &Move, fifo: Option<Usd>) -> Result<[Option<Usd>; 4], MoneyError
             let lost = |cost: Option<Usd>| cost.map(|cost| Usd::ZERO.checked_sub(cost)).transpose();
             [moved.quote_usd, lost(moved.quote_usd)?, fifo, lost(fifo)?]
         }
+        MoveKind::Withdraw if within_a_basket(moved) => [None; 4],
         MoveKind::Withdraw | MoveKind::Release => [moved.quote_usd, None, fifo, None],
         MoveKind::Adopt => [moved.quote_usd, None, moved.quote_usd, None],
         _ => [None; 4],
@@ -210,7 +217,10 @@ impl ExportLine {
         };
         let is_trade = matches!(moved.kind, MoveKind::Trade);
         Ok(Self {
-            kind: moved.kind.into(),
+            kind: match within_a_basket(moved) {
+                true => RowKind::Budget,
+                false => moved.kind.into(),
+            },
             at: moved.at,
             realm: party.realm(),
             chain: party.account.chain.clone(),
