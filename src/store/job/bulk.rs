@@ -127,14 +127,15 @@ pub async fn pause(pool: &PgPool, selection: &Selection, actor: &str) -> Result<
     .fetch_all(pool)
     .await?;
     let pause = rows.first().map(|row| AuditId(row.pause));
-    let jobs = rows.into_iter().map(|row| {
-        let name = named(row.job, row.symbol, &row.realm, row.chain)?;
-        Ok((name, word("jobs.status", &row.before)?))
-    });
-    Ok(Stopped {
-        pause,
-        jobs: jobs.collect::<Result<_, StoreError>>()?,
-    })
+    let names = rows
+        .into_iter()
+        .map(|row| (named(row.job, row.symbol, &row.realm, row.chain), row.before));
+    let jobs = names.map(stopped).collect::<Result<_, StoreError>>()?;
+    Ok(Stopped { pause, jobs })
+}
+
+fn stopped((name, before): (Result<Named, StoreError>, String)) -> Result<(Named, JobStatus), StoreError> {
+    Ok((name?, word("jobs.status", &before)?))
 }
 
 fn named(job: i64, symbol: String, realm: &str, chain: String) -> Result<Named, StoreError> {
