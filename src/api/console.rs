@@ -30,8 +30,8 @@ const NOT_BUILT: &str = include_str!("not_built.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What a report of a backtest is written into: a page that can do nothing in the name of the session. It takes the report
-/// from the page that frames it, which has asked for it with the session's key.
+/// What a report of a backtest is written into: a page that can do nothing in the name of the session. It takes the
+/// report from the page that frames it, which has asked for it with the session's key.
 const FRAME: &str = "addEventListener('message', ({ source, data }) => { if (source === parent) { document.open(); \
                      document.write(data); document.close(); } }, { once: true });";
 

@@ -101,17 +101,9 @@ pub(in crate::store) async fn carry_out(
             if matches!(order, Order::Pause) {
                 keep_paused(&mut *tx, id).await?;
                 if paused_by(&mut *tx, id).await?.is_some_and(|by| by != actor) {
-                    let (status, order) = (job.status, json!({ "to": job.status }));
-                    let after = json!({ "transition": order, "order": Order::Pause });
-                    event(
-                        &mut *tx,
-                        id,
-                        actor,
-                        "pause",
-                        Some(json!({ "status": status })),
-                        Some(after),
-                    )
-                    .await?;
+                    let before = json!({ "status": job.status });
+                    let after = json!({ "transition": { "to": job.status }, "order": Order::Pause });
+                    event(&mut *tx, id, actor, "pause", Some(before), Some(after)).await?;
                 }
             }
             return Ok((job.status, made));
