@@ -186,12 +186,16 @@ impl Whole {
         })
     }
 
-    /// Quote that a member has and does not need for its own share.
+    /// Quote that a member has and does not buy with now: one within its band buys nothing.
     fn spare(&self, peer: &Peer, facts: &Facts) -> Result<Usd, MoneyError> {
         if peer.in_motion {
             return Ok(Usd::ZERO);
         }
-        let needs = self.share(peer)?.lacks()?.max(Usd::ZERO);
+        let share = self.share(peer)?;
+        let needs = match share.is_short()? {
+            true => share.lacks()?,
+            false => Usd::ZERO,
+        };
         quote(peer, facts)?.checked_sub(needs)
     }
 }
