@@ -5,12 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{
-        config::Validator,
-        ids::JobId,
-        secret::Secret,
-        signal::{SignalAction, is_signal_name},
-    },
+    domain::{config::Validator, ids::JobId, name::is_name, secret::Secret, signal::SignalAction},
     notify::{Key, WeakKey},
 };
 
@@ -64,7 +59,7 @@ impl SignalSettings {
     pub(super) fn check(&self, name: &str, found: &mut Validator) {
         let mut own = Validator::below(&format!("signals.{name}"));
         own.require(
-            is_signal_name(name),
+            is_name(name),
             "NAME",
             name,
             "a name of 1 to 32 of a-z, 0-9, - and _",

@@ -28,6 +28,7 @@ pub mod liquidate;
 pub mod liquidity;
 pub mod lots;
 pub mod moment;
+pub mod name;
 pub mod notice;
 pub mod onchain;
 pub mod order;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-use super::event::Event;
+use super::{event::Event, name::is_name};
 
 /// The name that selects everything.
 pub const ALL: &str = "all";
@@ -74,8 +74,7 @@ pub enum InvalidChoice {
 /// Whether a receiver may be called this.
 #[must_use]
 pub fn is_receiver_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    (1..=32).contains(&name.len()) && name.chars().all(fits) && name != ALL
+    is_name(name) && name != ALL
 }
 
 impl TryFrom<Names> for EventChoice {

@@ -23,7 +23,7 @@ use strum::{Display, EnumString, VariantArray};
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Pauses, resumes and ticks.
+    /// Pauses, resumes and ticks, and runs backtests.
     Operator,
     /// Starts, edits, sells, and moves what a job owns.
     Owner,

@@ -31,13 +31,3 @@ pub enum SignalAction {
     /// Place the job's order to buy once more.
     Order,
 }
-
-/// Longest name of a signal.
-const NAME_MAX: usize = 32;
-
-/// Whether a text names a signal: 1 to 32 of a-z, 0-9, - and _.
-#[must_use]
-pub fn is_signal_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    (1..=NAME_MAX).contains(&name.len()) && name.chars().all(fits)
-}

@@ -10,12 +10,11 @@ use super::{
     sections::LimitsConfig,
 };
 use crate::{
+    name::is_name,
     span::Span,
     units::{Usd, exact_decimal},
 };
 
-/// Longest name of a basket.
-const NAME_MAX: usize = 32;
 /// Most members of one basket.
 const MEMBERS_MAX: u32 = 100;
 
@@ -78,9 +77,8 @@ impl BasketConfig {
 
     /// Checks every range, and contradictions with the limits.
     pub(super) fn check(&self, limits: &LimitsConfig, found: &mut Validator) {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         found.require(
-            (1..=NAME_MAX).contains(&self.name.len()) && self.name.chars().all(fits),
+            is_name(&self.name),
             "basket.name",
             &self.name,
             "1 to 32 of a-z, 0-9, - and _",
