@@ -28,6 +28,7 @@ impl Wording for Http {
             }
             Advice::FundPaper { .. } => "POST /api/v1/paper/{chain}/fund".to_owned(),
             Advice::ListJobs => "GET /api/v1/jobs".to_owned(),
+            Advice::ListKeys => "GET /api/v1/config/keys".to_owned(),
             Advice::ListTrades => "GET /api/v1/trades".to_owned(),
             Advice::Pause(job) => format!("POST /api/v1/jobs/{job}/pause"),
             Advice::Remove(job) => format!("DELETE /api/v1/jobs/{job}"),

@@ -45,7 +45,7 @@ pub(super) struct NewArgs {
 pub(super) enum RoleArg {
     /// Read everything
     Viewer,
-    /// Also pause, resume and tick
+    /// Also pause, resume and tick, and run backtests
     Operator,
     /// Also start, edit, sell, and give back or take in tokens
     Owner,

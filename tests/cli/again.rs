@@ -36,7 +36,7 @@ async fn a_job_is_started_again_by_its_number_or_ticker_as_messages_say() {
         (
             &["start", "7"][..],
             3,
-            "of a new token give the address: `lgi-mm start ADDRESS",
+            "of a new token give the address; `lgi-mm list` shows the jobs",
         ),
         (
             &["start", "CLAWD", "--chain", "base"],

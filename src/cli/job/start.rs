@@ -20,7 +20,7 @@ pub struct StartArgs {
     /// Job configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Mode liquidity: initial money, USD; same as --set liquidity.budget_usd=..
+    /// Modes liquidity and basket: initial money, USD; same as --set liquidity.budget_usd=.. or basket.budget_usd=..
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     budget: Option<Decimal>,
     #[command(flatten)]

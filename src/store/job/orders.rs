@@ -140,7 +140,8 @@ pub(in crate::store) async fn carry_out(
     Ok((job.status, made))
 }
 
-/// Who paused a job last. Whoever pauses one that is paused already is recorded too: nobody else's undo lets it trade.
+/// The actor of the last pause of a job. A pause of a job that is paused already is recorded too, if another actor asks
+/// for it: then the undo of the first one does not let the job trade.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -92,9 +92,7 @@ pub async fn known_token(
         (None, _, None) => {
             let on = chain.map(|chain| format!(" on {chain}")).unwrap_or_default();
             Err(message![
-                format!("no job has or had {name}{on}; of a new token give the address: "),
-                Advice::Start(None),
-                "; ",
+                format!("no job has or had {name}{on}; of a new token give the address; "),
                 Advice::ListJobs,
                 " shows the jobs",
             ]
