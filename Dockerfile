@@ -1,7 +1,7 @@
 # One image for every service: scheduler, worker and the one-shot migrate differ only in their command.
 
 # The console's files, which are built into the program.
-FROM node:22.23.3-bookworm-slim AS console
+FROM node:22.23.3-bookworm-slim@sha256:43ac6c60b8f89723f746e8a92ce91abd5017e627ce1ddfe4238355d3a30b772c AS console
 WORKDIR /build/console
 COPY console/package.json console/package-lock.json console/.npmrc ./
 RUN npm ci --no-audit --no-fund
@@ -9,7 +9,7 @@ COPY docs/openapi.json ../docs/openapi.json
 COPY console .
 RUN npm run --silent build
 
-FROM rust:1.95.0-bookworm AS build
+FROM rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build
 # The image's compiler is the pinned version; rustup must not download another one.
 ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /build
@@ -39,7 +39,7 @@ ARG LGI_MM_COMMIT=
 RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
-FROM debian:13.2-slim
+FROM debian:13.7-slim@sha256:a99cfc517144bc59b1978475ec53b46ecabec7e43635402ee5b77cc54cd1b20a
 # CA certificates for TLS to nodes and price sources, the rules of time zones, and the programs that make and restore
 # backups, of the version of the Compose stack's server.
 # hadolint ignore=DL3008
