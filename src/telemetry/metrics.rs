@@ -75,7 +75,7 @@ table! {
     HOLDS = "lgi_mm_holds_total" Counter "" ["reason"] Process "Ticks that did not trade, by reason";
     TICK_LAG = "lgi_mm_tick_lag_seconds" Histogram "seconds" [] Process "Time from a slot to its evaluation";
     TICK_DURATION = "lgi_mm_tick_duration_seconds" Histogram "seconds" [] Process "Time to evaluate one group of ticks";
-    TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED, DROPPED (given up before anything was signed, because the job was stopped)";
+    TRADES = "lgi_mm_trades_total" Counter "" ["realm", "side", "reason", "status"] Process "Trades that ended, by realm (live or paper), side, reason and status: EXECUTED, FAILED, DROPPED (given up before anything was signed, because the job was stopped)";
     TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by reason: reverted, cancelled, expired, foreign";
     TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a slot to the end of its trade, executed or failed";
     SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots claimed and pushed to the queue";
@@ -201,7 +201,7 @@ over. The series of a removed job disappear with the next census.
 A job has at most 17 series: 15 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
 bounds them: 1,000 jobs make 17,000 series, and so do 10,000 jobs unless you raise the bound to 10,000 (170,000 series).
 Jobs in ERROR and jobs with an open trade come first, then the lowest job ids; `lgi_mm_jobs_without_series` counts the
-rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x {reasons} reasons
-x 3 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
-takes a fixed number of SQL statements, whatever the number of jobs.
+rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 realms x 2 sides x
+{reasons} reasons x 3 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables
+are few. A census takes a fixed number of SQL statements, whatever the number of jobs.
 ";

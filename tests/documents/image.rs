@@ -37,9 +37,15 @@ fn images_and_actions_of_others_are_pinned_by_their_bytes() {
         (".github/workflows/release.yml", "uses: ", "@", 40),
     ] {
         let text = fs::read_to_string(root.join(file)).expect(file);
-        let named = text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix(before));
+        let named = text
+            .lines()
+            .filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix(before));
         for name in named.filter(|name| *name != "lgi-mm:0.1.0") {
-            let digest = name.split(mark).nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+            let digest = name
+                .split(mark)
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next())
+                .unwrap_or_default();
             let hex = digest.len() == digits && digest.chars().all(|c| c.is_ascii_hexdigit());
             assert!(hex, "{file}: {name} is not pinned by {digits} hexadecimal digits");
             seen += 1;

@@ -48,7 +48,7 @@ impl Engine {
         let why = format!("the job became {} before anything was signed", job.status);
         let places = self.settings.pipeline_max;
         if dropped::drop_plan(&self.pool, trade, &why, places).await? == Ended::Committed {
-            count(trade, TradeStatus::Dropped);
+            count(job, trade, TradeStatus::Dropped);
             job_line!(info, job, trade = trade.id.0, status = %job.status, "plan dropped: the job was stopped");
             return Ok(Progress::Final);
         }
@@ -107,7 +107,7 @@ impl Engine {
         let places = self.settings.pipeline_max;
         if endings::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
             reach("filled");
-            count(trade, TradeStatus::Executed);
+            count(job, trade, TradeStatus::Executed);
             job_line!(
                 info, job, trade = trade.id.0, side = %trade.side, reason = %trade.reason, %hash,
                 base = base_amount.to_whole(job.token.decimals), quote = quote_amount.to_whole(job.quote.decimals),
@@ -180,7 +180,7 @@ impl Engine {
         let places = self.settings.pipeline_max;
         if endings::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
             reach("failed");
-            count(trade, TradeStatus::Failed);
+            count(job, trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);
             job_line!(warn, job, trade = trade.id.0, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);
@@ -206,8 +206,9 @@ pub(in crate::engine) async fn worth(
     }
 }
 
-fn count(trade: &Trade, status: TradeStatus) {
+fn count(job: &Job, trade: &Trade, status: TradeStatus) {
     let labels = [
+        ("realm", <&'static str>::from(job.realm)),
         ("side", <&'static str>::from(trade.side)),
         ("reason", <&'static str>::from(trade.reason)),
         ("status", <&'static str>::from(status)),
