@@ -1,6 +1,7 @@
 //! `backup` and `restore`: all of a ledger or nothing, into an empty database or nowhere.
 
 mod interrupted;
+mod released;
 
 use std::{
     collections::BTreeMap,

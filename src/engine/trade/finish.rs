@@ -208,7 +208,7 @@ pub(in crate::engine) async fn worth(
 
 fn count(job: &Job, trade: &Trade, status: TradeStatus) {
     let labels = [
-        ("realm", <&'static str>::from(job.realm)),
+        ("realm", <&'static str>::from(job.account.realm)),
         ("side", <&'static str>::from(trade.side)),
         ("reason", <&'static str>::from(trade.reason)),
         ("status", <&'static str>::from(status)),
