@@ -98,10 +98,9 @@ impl Drop for Daemon {
     }
 }
 
-/// Waits for a fill of the job with the ticker REL in a trade after this one.
+/// Waits for a fill of a trade after this one: every other job is paused.
 async fn a_fill_after(pool: &PgPool, last: i64) {
-    let sql = "SELECT EXISTS (SELECT FROM trades t JOIN jobs j ON j.id = t.job_id
-               WHERE j.symbol = 'REL' AND t.status = 'EXECUTED' AND t.id > $1)";
+    let sql = "SELECT EXISTS (SELECT FROM trades WHERE status = 'EXECUTED' AND id > $1)";
     let begun = Instant::now();
     while !sqlx::query_scalar::<_, bool>(sql)
         .bind(last)
@@ -132,8 +131,6 @@ async fn record(release: &str) {
     let terminal = ledger().await;
     terminal.ok(&["pause", "--all"]);
     let every_second = [
-        "--symbol",
-        "REL",
         "--set",
         "schedule.cron=\"* * * * * *\"",
         "--set",
