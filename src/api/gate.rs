@@ -18,6 +18,7 @@ use super::{
     cookie,
     document::Needed,
     hosts::same_origin,
+    nul,
     problem::Problem,
     rates::{Whose, counted},
     state::Shared,
@@ -138,6 +139,7 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
     let bearer = identified(api, request, method != Method::GET).await?;
     let own = Whose::Token(bearer.token);
     api.rates.take(own, Instant::now()).map_err(too_fast)?;
+    nul::of_uri(&request.uri)?;
     match needed {
         None => Err(Problem::nowhere()),
         Some(None | Some(Needed::Nobody | Needed::Signature)) => Err(Problem::method()),

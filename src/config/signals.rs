@@ -77,10 +77,9 @@ impl SignalSettings {
             "at least one of pause, resume, tick and order",
         );
         match (self.secret.is_empty(), self.secret_file.is_empty()) {
-            (true, true) => own.refuse(
+            (true, true) => own.refuse_key(
                 "secret_file",
-                "missing",
-                "a file whose first line is the secret, or secret",
+                "it is missing; give a file whose first line is the secret, or secret itself",
             ),
             (false, false) => own.refuse("secret", HIDDEN, "one of secret and secret_file, not both"),
             (false, true) => {

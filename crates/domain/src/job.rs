@@ -4,11 +4,13 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantArray};
 
+use crate::name::read_in_any_case;
+
 pub use crate::ids::JobId;
 
 /// Whether a job's money is real.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, Serialize, Deserialize,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, VariantArray, Serialize,
 )]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -31,9 +33,7 @@ impl Realm {
 }
 
 /// How a job trades. Fixed for a job's life.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobMode {
@@ -61,9 +61,7 @@ impl JobMode {
 }
 
 /// Status of a job.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobStatus {
@@ -78,6 +76,8 @@ pub enum JobStatus {
     /// Stopped by too many consecutive failures.
     Error,
 }
+
+read_in_any_case!(Realm, JobMode, JobStatus);
 
 /// A command to a job, from a user or the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]

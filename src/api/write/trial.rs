@@ -36,7 +36,7 @@ use crate::{
         config::JobConfig,
         ids::JobId,
         job::{JobMode, Realm},
-        units::{Price, Rounding, Usd},
+        units::{Price, Rounding, Usd, exact_decimal_or_none},
     },
 };
 
@@ -49,6 +49,7 @@ pub(in crate::api) struct Look {
     /// Its chain; base if it is not given
     chain: Option<String>,
     /// Size of the buy whose costs are asked, USD; 10 if it is not given
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     amount_usd: Option<Decimal>,
 }

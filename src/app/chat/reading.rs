@@ -273,7 +273,8 @@ impl<F: Converse> Reader<F> {
                 .map_err(AppError::from)?;
             return Ok(());
         };
-        let text = written.text.trim().to_owned();
+        // What the ledger cannot store must not stop the reader.
+        let text = printable(written.text.trim()).into_owned();
         let digest = code::is_one(&text).then(|| code::digest(bot, written.person, &text));
         let arrived = Arrived {
             bot,

@@ -5,12 +5,12 @@ use rust_decimal::Decimal;
 
 use super::{
     adopt::{Cost, Tokens},
-    start::{Placed, StartRequest},
+    start::{Placed, StartRequest, agree},
 };
 use crate::{
     app::{
         AppError, given,
-        message::{Field, message},
+        message::{Advice, Field, message},
     },
     config::JobLayers,
     domain::{
@@ -64,20 +64,24 @@ impl OrderRequest {
         let sells = self.sells()?;
         self.check_price()?;
         let key = given::key(self.key.as_deref())?;
-        let keys = [
-            ("side", Some(self.side.to_string())),
-            ("amount_usd", self.amount.map(|amount| amount.to_string())),
-            ("limit_usd", self.limit.map(|limit| limit.to_string())),
-            ("stop_usd", self.stop.map(|stop| stop.to_string())),
-            ("trail_pct", self.trail.map(|trail| trail.to_string())),
-            ("until", self.until),
-            ("slices", self.slices.map(|slices| slices.to_string())),
-            ("over", self.over.map(|over| over.to_string().replace(' ', ""))),
-        ];
-        let pairs: Vec<String> = keys
-            .into_iter()
-            .filter_map(|(key, value)| Some(format!("order.{key}={}", value?)))
-            .collect();
+        let side = self.side.to_string();
+        if let Some(other) = self.given.contradiction("order.side", &side) {
+            let problem = format!("an order to {side} and ");
+            return Err(message![
+                problem,
+                Advice::Set(other.into()),
+                " contradict each other; give one"
+            ]
+            .bad_input());
+        }
+        let mut pairs = vec![format!("order.side={side}")];
+        for (field, key, value) in self.keys() {
+            let (key, Some(value)) = (format!("order.{key}"), value) else {
+                continue;
+            };
+            agree(&self.given, field, &key, &value)?;
+            pairs.push(format!("{key}={value}"));
+        }
         Ok(StartRequest {
             token: self.token,
             realm: self.realm,
@@ -90,6 +94,28 @@ impl OrderRequest {
             quote: self.quote,
             placed: Some(Placed { sells, key }),
         })
+    }
+
+    /// The keys of the configuration that fields of the request stand for.
+    fn keys(&self) -> [(Field, &'static str, Option<String>); 7] {
+        let number = |value: Option<Decimal>| value.map(|value| value.to_string());
+        [
+            (Field::Amount, "amount_usd", number(self.amount)),
+            (Field::Limit, "limit_usd", number(self.limit)),
+            (Field::Stop, "stop_usd", number(self.stop)),
+            (Field::Trail, "trail_pct", number(self.trail)),
+            (Field::Until, "until", self.until.clone()),
+            (
+                Field::Slices,
+                "slices",
+                self.slices.map(|slices| slices.to_string()),
+            ),
+            (
+                Field::Over,
+                "over",
+                self.over.map(|over| over.to_string().replace(' ', "")),
+            ),
+        ]
     }
 
     /// In a configuration zero means no price; in a command it is a mistake, which must not trade at any price.
