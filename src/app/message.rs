@@ -18,6 +18,7 @@ pub enum Field {
     Budget,
     Chain,
     Cost,
+    Csv,
     Decimals,
     Dir,
     Every,
