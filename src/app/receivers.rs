@@ -31,6 +31,8 @@ pub struct ReceiverView {
     pub kind: Option<String>,
     /// Events it receives.
     pub events: Vec<String>,
+    /// Who may give commands through it; none: nobody.
+    pub commands: Option<String>,
     /// Its messages; `None`: no process has used it yet.
     #[serde(flatten)]
     pub status: Option<DeliveryStatus>,
@@ -67,6 +69,8 @@ pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
                 .map(|place| statuses.remove(place)),
             kind: Some(receiver.kind.to_string()),
             events: receiver.events.into(),
+            commands: (app.settings.notify.chat.receiver == receiver.name)
+                .then(|| app.settings.notify.chat.summary()),
             name: receiver.name,
         })
         .collect();
@@ -75,6 +79,7 @@ pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
         name: status.name.clone(),
         kind: None,
         events: Vec::new(),
+        commands: None,
         status: Some(status),
     }));
     Ok(rows)

@@ -61,6 +61,30 @@ async fn the_installation_is_read_as_the_command_line_prints_it() {
             .is_some_and(|why| why.contains("policy")),
         "{policy}"
     );
+    // Where things are on the machine is for those who work on it.
+    let owner = served.token("owner");
+    let home = std::env::temp_dir().display().to_string();
+    let mut seen = 0;
+    for path in [
+        "/api/v1/doctor",
+        "/api/v1/wallets/policy",
+        "/api/v1/wallets",
+        "/api/v1/receivers",
+    ] {
+        let (all, some) = (
+            served.get(&owner, path).await.text,
+            served.get(&viewer, path).await.text,
+        );
+        seen += all.matches(&home).count();
+        assert!(!some.contains(&home), "{path}: {some}");
+    }
+    assert!(seen > 0, "an owner sees them");
+    let console = answer(served.request(Method::GET, "/console")).await;
+    assert_eq!(
+        console.status,
+        StatusCode::OK,
+        "it leads to /console/: {console:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

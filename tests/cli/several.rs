@@ -95,7 +95,7 @@ async fn filters_choose_jobs_and_one_named_job_is_refused_as_before() {
     live(&terminal).await;
     assert_eq!(
         terminal.ok(&["pause", "--paper", "--status", "error"]),
-        "no job of this kind\n"
+        "nothing was changed: no job fits the request; `lgi-mm list` shows all jobs\n"
     );
     let paused = terminal.ok(&["pause", "--live"]);
     assert!(
