@@ -31,13 +31,17 @@ pub(super) async fn read(parts: &Parts, request: Request, api: &Shared) -> Resul
         let detail = "the body must be JSON: Content-Type: application/json";
         return Err(Problem::malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let given = serde_json::from_slice(&bytes).map_err(|error| {
+    let given: Value = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::malformed(
             StatusCode::BAD_REQUEST,
             &format!("the body is not valid JSON: {error}"),
         )
     })?;
     nul::of_body(&given)?;
+    if !given.is_object() {
+        let detail = "the body cannot be used: it must be an object: keys and values in braces";
+        return Err(Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
     Ok(given)
 }
 

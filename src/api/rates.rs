@@ -1,5 +1,6 @@
 //! How many requests are answered: each token has its own budget, each signal one for what it has signed, and each
-//! address one for requests without a valid token or signature. So a guesser takes nothing from those who have a token, though they share an address.
+//! address one for requests without a valid token or signature. So a guesser takes nothing from those who have a token,
+//! though they share an address.
 
 use std::{
     collections::HashMap,
@@ -97,6 +98,9 @@ mod tests {
         let (one, two) = (Whose::Token(TokenId(1)), Whose::Token(TokenId(2)));
         assert_eq!(taken(&rates, one, now), 200);
         assert_eq!(taken(&rates, two, now), 200, "budgets are apart");
+        for signal in [Whose::Signal(0), Whose::Signal(1)] {
+            assert_eq!(taken(&rates, signal, now), 40, "each signal has its own");
+        }
         let wait = rates.take(one, now).expect_err("nothing is left");
         assert!(wait <= Duration::from_millis(10), "{wait:?}");
         assert_eq!(taken(&rates, one, now + Duration::from_secs(1)), 100);

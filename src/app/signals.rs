@@ -134,8 +134,8 @@ impl Signals {
         })
     }
 
-    /// The place of the signal that has signed this message among all signals of the settings; `None`: none has. It reads
-    /// nothing but the message.
+    /// The place of the signal that has signed this message among all signals of the settings; `None`: none has. It
+    /// reads nothing but the message.
     #[must_use]
     pub fn place(&self, message: &Delivery<'_>) -> Option<usize> {
         self.signer(message)?;

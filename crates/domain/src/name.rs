@@ -37,7 +37,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Of `names` the one that is spelt most like `given`, whatever the case of its letters; none if none is alike: at most
-/// a third of the letters may differ.
+/// a third of the letters may differ, or two.
 #[must_use]
 pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
     let given: String = given
@@ -50,7 +50,9 @@ pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
         .iter()
         .map(|name| (distance(&name.to_lowercase(), &given), *name))
         .min_by_key(|(distance, _)| *distance)?;
-    let alike = near.0 <= (letters.max(near.1.chars().count()) / 3).max(1);
+    let longer = letters.max(near.1.chars().count());
+    // Two letters that are swapped count as two.
+    let alike = near.0 <= (longer / 3).max(if longer < 4 { 1 } else { 2 });
     alike.then_some(near.1)
 }
 

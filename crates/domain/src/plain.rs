@@ -114,7 +114,6 @@ fn must_be(expected: &str) -> String {
         "u32" => whole("0", "4294967295"),
         "u64" | "usize" => "a whole number, 0 or more".to_owned(),
         "i64" | "i32" | "i16" | "i8" | "isize" => "a whole number".to_owned(),
-        "f64" | "f32" => "a number".to_owned(),
         "a sequence" | "an array" | "sequence" => "a list, in brackets".to_owned(),
         "a map" | "map" => "an object: keys and values in braces".to_owned(),
         // Of this crate: a decimal number.

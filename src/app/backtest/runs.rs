@@ -107,12 +107,12 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Starts a run; what it was given is checked first, its prices too if they came with it. `by`: who asks, as the audit
-    /// trail names them. Turns go to those who have had the fewest of them.
+    /// Starts a run; what it was given is checked first, its prices too if they came with it. `by`: who asks, as the
+    /// audit trail names them. Turns go to those who have had the fewest of them.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] for a configuration or prices that cannot be used, [`ErrorKind::Refused`] while too many of
-    /// the same person or program wait.
+    /// [`ErrorKind::BadInput`] for a configuration or prices that cannot be used, [`ErrorKind::Refused`] while too many
+    /// of the same person or program wait.
     pub async fn start(
         &self,
         app: &App,

@@ -77,7 +77,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// What to say of a request for several jobs that changed none; `None`: it changed one, or refused one that it named.
+    /// What to say of a request for several jobs that changed none; `None`: it changed one, or refused one that it
+    /// named.
     #[must_use]
     pub fn nothing(&self) -> Option<Message> {
         if !self.refused.is_empty() || self.jobs.iter().any(|job| job.changed) {
