@@ -288,7 +288,7 @@ async fn doctor_names_a_signal_whose_secret_or_job_is_missing() {
     );
 }
 
-/// Who shares an address with a sender, or floods one signal, takes nothing of another signal.
+/// Who shares an address with a sender takes nothing of its signal, or of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_sender_starves_no_other() {
     let secret = secret();
@@ -309,7 +309,7 @@ async fn a_flood_of_one_sender_starves_no_other() {
         message.signature = format!("v1,{}", STANDARD.encode([0_u8; 32]));
         message
     };
-    let flood = (0..120).map(|n| {
+    let flood = (0..400).map(|n| {
         let message = forged(n);
         let served = &served;
         async move { message.send(served).await.status }
@@ -318,14 +318,6 @@ async fn a_flood_of_one_sender_starves_no_other() {
     assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
     let real = asked(&served, "breakout", "real", "pause").await;
     assert_eq!(real.status, StatusCode::OK, "{real:?}");
-    // A sender who repeats himself without end.
-    let flood = (0..120).map(|_| asked(&served, "breakout", "real", "pause"));
-    let answers: Vec<StatusCode> = futures::future::join_all(flood)
-        .await
-        .into_iter()
-        .map(|answer| answer.status)
-        .collect();
-    assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
     let other = asked(&served, "other", "one", "pause").await;
     assert_eq!(other.status, StatusCode::OK, "{other:?}");
 }
