@@ -267,7 +267,8 @@ fn writes(settings: &Settings) -> Result<Vec<PathBuf>, AppError> {
 }
 
 fn refuse_changed(planned: &Planned, request: &UnitRequest) -> Result<(), AppError> {
-    let found = found(&planned.path, &planned.unit.text()).map_err(io(&planned.path))?;
+    let found = found(&planned.path, &planned.unit.text())
+        .map_err(|source| not_installed(request, &planned.path, source))?;
     if found != Found::Changed || request.force {
         return Ok(());
     }

@@ -296,18 +296,8 @@ async fn standard_output_has_the_protocol_and_nothing_else() {
     }
 }
 
-/// What an agent pipelines is carried out in the order in which it wrote it, however fast it writes.
-#[tokio::test(flavor = "multi_thread")]
-async fn writes_that_are_sent_at_once_are_carried_out_in_their_order_and_mistakes_have_the_protocol_s_codes()
-{
-    let made = Installation::new().await;
-    let mut ours = program(&made.db, &made.dir);
-    ours.args(["mcp", "--allow", "pause, Resume"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = ours.spawn().expect("our own program");
-    let mut input = child.stdin.take().expect("its input");
+/// The beginning of a session, `writes` calls that pause and resume job 1 in turns, and seven mistakes.
+fn pipelined(writes: usize) -> Vec<String> {
     let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "raw", "version": "1" } });
     let call = |id: usize, params: Value| {
         json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
@@ -316,7 +306,6 @@ async fn writes_that_are_sent_at_once_are_carried_out_in_their_order_and_mistake
         json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello }).to_string(),
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string(),
     ];
-    let writes = 40;
     lines.extend((1..=writes).map(|id| {
         let name = if id % 2 == 1 { "pause" } else { "resume" };
         call(id, json!({ "name": name, "arguments": { "job": "1" } }))
@@ -331,6 +320,23 @@ async fn writes_that_are_sent_at_once_are_carried_out_in_their_order_and_mistake
         call(106, json!({ "name": "job", "arguments": { "job": "a\u{0}b" } })),
         json!({ "jsonrpc": "2.0", "id": 107, "method": "no/such" }).to_string(),
     ]);
+    lines
+}
+
+/// What an agent pipelines is carried out in the order in which it wrote it, however fast it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_are_sent_at_once_are_carried_out_in_their_order_and_mistakes_have_the_protocol_s_codes()
+{
+    let made = Installation::new().await;
+    let mut ours = program(&made.db, &made.dir);
+    ours.args(["mcp", "--allow", "pause, Resume"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = ours.spawn().expect("our own program");
+    let mut input = child.stdin.take().expect("its input");
+    let writes = 40;
+    let lines = pipelined(writes);
     input
         .write_all(format!("{}\n", lines.join("\n")).as_bytes())
         .expect("written");

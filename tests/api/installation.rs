@@ -61,6 +61,13 @@ async fn the_installation_is_read_as_the_command_line_prints_it() {
             .is_some_and(|why| why.contains("policy")),
         "{policy}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_no_path_of_the_machine_and_the_console_is_found_without_its_slash() {
+    let served = Served::new().await;
+    quiet_job(&served, 1);
+    let viewer = served.token("viewer");
     // Where things are on the machine is for those who work on it.
     let owner = served.token("owner");
     let home = std::env::temp_dir().display().to_string();

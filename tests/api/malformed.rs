@@ -171,11 +171,7 @@ async fn values_are_read_as_people_write_them_and_mistakes_are_said_in_plain_wor
             json!({ "token": TOKEN, "mode": "liquidity", "budget": "lots" }),
             "budget: the text \"lots\" is given; it must be a number such as 25",
         ),
-        (
-            "/api/v1/jobs/check",
-            json!([1]),
-            "it must be an object",
-        ),
+        ("/api/v1/jobs/check", json!([1]), "it must be an object"),
     ] {
         let wrong = ask(path, body.clone()).await;
         assert_eq!(
@@ -185,12 +181,16 @@ async fn values_are_read_as_people_write_them_and_mistakes_are_said_in_plain_wor
         );
         plain(&wrong, said);
     }
+    queries_that_cannot_be_read(&served, &owner).await;
+}
+
+async fn queries_that_cannot_be_read(served: &Served, owner: &str) {
     for (path, said) in [
         (
             "/api/v1/jobs?status=nonsense",
             "status: nonsense is not one of the allowed values",
         ),
-        ("/api/v1/jobs?limit=many", "limit"),
+        ("/api/v1/jobs?limit=many", "limit: it must be a whole number"),
         ("/api/v1/jobs?colour=red", "colour: there is no such key"),
         ("/api/v1/backtests/abc", "`abc` in the path is not a whole number"),
         (
@@ -198,7 +198,7 @@ async fn values_are_read_as_people_write_them_and_mistakes_are_said_in_plain_wor
             "`chain` bsae: no such chain; did you mean base?",
         ),
     ] {
-        let wrong = served.get(&owner, path).await;
+        let wrong = served.get(owner, path).await;
         assert_eq!(wrong.status, StatusCode::BAD_REQUEST, "{path}: {wrong:?}");
         plain(&wrong, said);
     }

@@ -13,20 +13,8 @@ fn set(pair: &str) -> [&str; 6] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flag_and_an_assignment_that_contradict_each_other_are_refused() {
     let terminal = Terminal::new().await;
-    let start = |more: &[&'static str]| [&["start", TOKEN, "--symbol", "X"], more].concat();
     let order = |more: &[&'static str]| [&["order", "buy", TOKEN, "--symbol", "X"], more].concat();
     for (args, names) in [
-        (
-            start(&[
-                "--mode",
-                "liquidity",
-                "--budget",
-                "100",
-                "--set",
-                "liquidity.budget_usd=50",
-            ]),
-            ["--budget 100", "--set liquidity.budget_usd=50"],
-        ),
         (
             order(&["--amount", "20", "--set", "order.amount_usd=30"]),
             ["--amount 20", "--set order.amount_usd=30"],
@@ -80,6 +68,27 @@ async fn a_flag_and_an_assignment_that_contradict_each_other_are_refused() {
         let names = [names.as_slice(), &["contradict each other"]].concat();
         check(&terminal, &[(args.as_slice(), 2, names.as_slice())]).await;
     }
+}
+
+/// The same of the money of a job.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_and_an_assignment_that_contradict_each_other_are_refused() {
+    let terminal = Terminal::new().await;
+    let start = |more: &[&'static str]| [&["start", TOKEN, "--symbol", "X"], more].concat();
+    let two = start(&[
+        "--mode",
+        "liquidity",
+        "--budget",
+        "100",
+        "--set",
+        "liquidity.budget_usd=50",
+    ]);
+    let names: &[&str] = &[
+        "--budget 100",
+        "--set liquidity.budget_usd=50",
+        "contradict each other",
+    ];
+    check(&terminal, &[(two.as_slice(), 2, names)]).await;
     // The same value twice is one value, however it is written.
     let same = start(&[
         "--mode",
@@ -149,17 +158,15 @@ async fn names_that_are_misspelt_in_the_settings_are_named_with_the_right_ones()
     }
 }
 
-/// Every flag that takes a time, a length of time or a file to write: what is wrong with it is said by its name.
+/// Every flag that takes a time or a length of time: what is wrong with it is said by its name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_time_and_a_file_that_cannot_be_written_are_named_with_their_flag() {
+async fn a_wrong_time_is_named_with_its_flag() {
     let terminal = Terminal::new().await;
     terminal.file(
         "p.csv",
         "time,price\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,2\n",
     );
     let backtest = ["backtest", "--prices", "p.csv", "--mode", "accumulate"];
-    let sweep = ["--sweep", "accumulate.dca_amount_usd=1..2:1"];
-    let generated = ["prices", "--for", "1d"];
     let cases: Vec<(Vec<&str>, &str)> = vec![
         (vec!["logs", "--since", "banana"], "--since banana"),
         (vec!["trades", "--from", "banana"], "--from banana"),
@@ -189,8 +196,31 @@ async fn a_wrong_time_and_a_file_that_cannot_be_written_are_named_with_their_fla
         (vec!["liquidate", "1", "--over", "banana"], "--over"),
         (
             vec!["order", "buy", TOKEN, "--amount", "5", "--until", "banana"],
-            "banana",
+            "--until banana",
         ),
+    ];
+    for (args, names) in &cases {
+        check(&terminal, &[(args.as_slice(), 2, &[*names])]).await;
+    }
+    let since = terminal.run(&["logs", "--since", "banana"]).stderr;
+    assert!(
+        !since.contains("--from") && since.contains("such as 2h"),
+        "{since}"
+    );
+}
+
+/// The same of every flag and argument that takes a file to write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_written_is_named_with_its_flag() {
+    let terminal = Terminal::new().await;
+    terminal.file(
+        "p.csv",
+        "time,price\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,2\n",
+    );
+    let backtest = ["backtest", "--prices", "p.csv", "--mode", "accumulate"];
+    let sweep = ["--sweep", "accumulate.dca_amount_usd=1..2:1"];
+    let generated = ["prices", "--for", "1d"];
+    let cases: Vec<(Vec<&str>, &str)> = vec![
         (
             [&generated[..], &["--out", "absent/x.csv"]].concat(),
             "--out absent/x.csv",
@@ -223,11 +253,6 @@ async fn a_wrong_time_and_a_file_that_cannot_be_written_are_named_with_their_fla
     for (args, names) in &cases {
         check(&terminal, &[(args.as_slice(), 2, &[*names])]).await;
     }
-    let since = terminal.run(&["logs", "--since", "banana"]).stderr;
-    assert!(
-        !since.contains("--from") && since.contains("such as 2h"),
-        "{since}"
-    );
 }
 
 /// Words of a list in any case of letters.

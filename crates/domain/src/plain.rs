@@ -20,7 +20,8 @@ pub fn plain(said: &str) -> String {
         })
         .or_else(|| missing(said))
         .or_else(|| wrong(said))
-        .or_else(|| twice(said));
+        .or_else(|| twice(said))
+        .or_else(|| parsed(said));
     Foreign::new(&text.unwrap_or_else(|| said.to_owned())).into_string()
 }
 
@@ -66,6 +67,19 @@ fn listed(names: &[&str]) -> String {
 fn missing(said: &str) -> Option<String> {
     let name = said.strip_prefix("missing field `")?.strip_suffix('`')?;
     Some(format!("{name} is missing"))
+}
+
+/// What the standard library says of a text that is no number, or neither true nor false.
+fn parsed(said: &str) -> Option<String> {
+    let must_be = match said {
+        "invalid digit found in string" => "it must be a whole number",
+        "cannot parse integer from empty string" => "it is empty; it must be a whole number",
+        "number too large to fit in target type" => "the number is too large",
+        "number too small to fit in target type" => "the number is too small",
+        "provided string was not `true` or `false`" => "it must be true or false",
+        _ => return None,
+    };
+    Some(must_be.to_owned())
 }
 
 /// ``duplicate field `x` ``
@@ -266,6 +280,22 @@ mod tests {
             ),
         ] {
             assert_eq!(plain_at(path, text), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_standard_library_says_of_a_text_is_said_in_plain_words() {
+        let number = |text: &str| text.parse::<u8>().expect_err("no number").to_string();
+        for (said, expected) in [
+            (number("many"), "it must be a whole number"),
+            (number(""), "it is empty; it must be a whole number"),
+            (number("300"), "the number is too large"),
+            (
+                "yes".parse::<bool>().expect_err("no").to_string(),
+                "it must be true or false",
+            ),
+        ] {
+            assert_eq!(plain(&said), expected, "{said}");
         }
     }
 

@@ -16,7 +16,9 @@ use crate::{
     domain::{
         config::OrderSide,
         job::{JobMode, Realm},
+        moment::Moment,
         span::Span,
+        zone::Zone,
     },
 };
 
@@ -63,6 +65,7 @@ impl OrderRequest {
     pub fn start(self) -> Result<StartRequest, AppError> {
         let sells = self.sells()?;
         self.check_price()?;
+        self.check_until()?;
         let key = given::key(self.key.as_deref())?;
         let side = self.side.to_string();
         if let Some(other) = self.given.contradiction("order.side", &side) {
@@ -136,6 +139,18 @@ impl OrderRequest {
             .bad_input()),
             None => Ok(()),
         }
+    }
+
+    /// Names the field; which instant it is depends on the zone of the schedule and is found out later.
+    fn check_until(&self) -> Result<(), AppError> {
+        let Some(until) = &self.until else { return Ok(()) };
+        Moment::read(until, Zone::UTC).map(drop).map_err(|why| {
+            let problem = format!(
+                " {until}: {why}; write a day, such as 2026-12-31, at whose beginning it ends, or a time, such as \
+                 2026-12-31T18:30, with or without an offset"
+            );
+            message![Field::Until, problem].bad_input()
+        })
     }
 
     /// What it sells, and what that cost.
