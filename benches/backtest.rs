@@ -11,7 +11,9 @@
 #![expect(clippy::expect_used, reason = "a failure ends the benchmark")]
 #![expect(clippy::cast_precision_loss, reason = "rates are for people")]
 
-use std::{num::NonZeroUsize, path::Path, thread::available_parallelism, time::Instant};
+use std::{
+    num::NonZeroUsize, path::Path, sync::atomic::AtomicBool, thread::available_parallelism, time::Instant,
+};
 
 use chrono::DateTime;
 use lgi_mm::{
@@ -176,7 +178,7 @@ fn scaling(samples: usize) {
     for _ in 0..RUNS {
         for (count, seconds) in counts.iter().zip(&mut seconds) {
             let begun = Instant::now();
-            let summaries = run_all(&setups, &rows, *count, &|| {});
+            let summaries = run_all(&setups, &rows, *count, &|| {}, &AtomicBool::new(false));
             seconds.push(begun.elapsed().as_secs_f64());
             assert_eq!(summaries.len(), SETUPS, "every configuration was run");
         }

@@ -8,6 +8,7 @@ pub mod backtest;
 pub mod chain;
 pub mod chat;
 pub mod cli;
+mod commands;
 pub mod config;
 pub mod devnet;
 pub mod dump;

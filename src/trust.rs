@@ -181,6 +181,16 @@ fn is_read_only_mount(above: &Path, place: &Path, seen: &Metadata) -> bool {
         && statvfs(place).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
 }
 
+/// What is wrong with a secret file that every user of this machine may read or change; `None`: nothing. The rule for
+/// keys of TLS and for secrets of signals.
+///
+/// # Errors
+/// The file is not there, or its permissions cannot be read.
+pub fn open_to_all(path: &Path) -> std::io::Result<Option<&'static str>> {
+    let others = fs::metadata(path)?.mode() & 0o007;
+    Ok((others != 0).then_some("every user of this machine may read or change it: chmod o= it"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -10,7 +10,8 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{problem::Problem, state::Shared};
+use super::{nul, problem::Problem, state::Shared};
+use crate::domain::plain::plain_at;
 
 /// Longest time for a whole body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -30,12 +31,18 @@ pub(super) async fn read(parts: &Parts, request: Request, api: &Shared) -> Resul
         let detail = "the body must be JSON: Content-Type: application/json";
         return Err(Problem::malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let given: Value = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::malformed(
             StatusCode::BAD_REQUEST,
-            &format!("the body cannot be read: {error}"),
+            &format!("the body is not valid JSON: {error}"),
         )
-    })
+    })?;
+    nul::of_body(&given)?;
+    if !given.is_object() {
+        let detail = "the body cannot be used: it must be an object: keys and values in braces";
+        return Err(Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    Ok(given)
 }
 
 fn has_json(parts: &Parts) -> bool {
@@ -48,7 +55,8 @@ fn has_json(parts: &Parts) -> bool {
 /// The body as the operation wants it.
 pub(super) fn typed<T: DeserializeOwned>(given: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(given).map_err(|error| {
-        let detail = format!("the body cannot be used: {}: {}", error.path(), error.inner());
+        let problem = plain_at(&error.path().to_string(), &error.inner().to_string());
+        let detail = format!("the body cannot be used: {problem}");
         Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, &detail)
     })
 }

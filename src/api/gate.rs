@@ -18,6 +18,7 @@ use super::{
     cookie,
     document::Needed,
     hosts::same_origin,
+    nul,
     problem::Problem,
     rates::{Whose, counted},
     state::Shared,
@@ -128,16 +129,14 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
         cookie::of_our_page(&request.headers, true)?;
         return Ok(Admitted::Nobody(client(api, request)));
     }
+    // It is paid for by its signal or, if none has signed it, by its address: its handler finds out.
     if needed == Some(Some(Needed::Signature)) {
-        let address = client(api, request);
-        api.rates
-            .take(Whose::Address(address), Instant::now())
-            .map_err(too_fast)?;
-        return Ok(Admitted::Nobody(address));
+        return Ok(Admitted::Nobody(client(api, request)));
     }
     let bearer = identified(api, request, method != Method::GET).await?;
     let own = Whose::Token(bearer.token);
     api.rates.take(own, Instant::now()).map_err(too_fast)?;
+    nul::of_uri(&request.uri)?;
     match needed {
         None => Err(Problem::nowhere()),
         Some(None | Some(Needed::Nobody | Needed::Signature)) => Err(Problem::method()),
@@ -198,7 +197,7 @@ fn from_no_other_site(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     ))
 }
 
-fn too_fast(wait: Duration) -> Problem {
+pub(super) fn too_fast(wait: Duration) -> Problem {
     Problem {
         retry_after: Some(whole_seconds(wait)),
         ..Problem::http(

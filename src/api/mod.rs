@@ -15,6 +15,7 @@ mod extract;
 mod gate;
 mod hosts;
 mod lockout;
+mod nul;
 mod problem;
 mod rates;
 mod read;
@@ -24,7 +25,7 @@ mod session;
 mod signals;
 mod state;
 mod tls;
-mod wording;
+pub(crate) mod wording;
 mod write;
 
 pub use self::{routes::openapi_document, serve::serve};

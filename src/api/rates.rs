@@ -1,5 +1,6 @@
-//! How many requests are answered: each token has its own budget, and each address one for requests without a valid
-//! token. So a guesser takes nothing from those who have a token, though they share an address.
+//! How many requests are answered: each token has its own budget, each signal one for what it has signed, and each
+//! address one for requests without a valid token or signature. So a guesser takes nothing from those who have a token,
+//! though they share an address.
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,8 @@ use crate::domain::ids::TokenId;
 
 /// Requests a second without a valid token, from one address.
 const STRANGERS: u32 = 20;
+/// Messages a second of one signal, wherever they come from: who shares an address with its sender takes nothing of it.
+const SIGNALS: u32 = 20;
 /// A budget that was not used is kept for this long.
 const SAVED: Duration = Duration::from_secs(2);
 /// Budgets that are remembered at most; those beyond share one.
@@ -22,6 +25,8 @@ const REMEMBERED_MAX: usize = 4_096;
 pub(super) enum Whose {
     Token(TokenId),
     Address(IpAddr),
+    /// What a signal of the settings has signed, by its place among them.
+    Signal(usize),
     /// Of all for whom there is no place.
     Others,
 }
@@ -58,6 +63,7 @@ impl Rates {
         let per_second = match whose {
             Whose::Token(_) => self.per_token,
             Whose::Address(_) | Whose::Others => STRANGERS,
+            Whose::Signal(_) => SIGNALS,
         };
         let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
         if paid.len() >= REMEMBERED_MAX && !paid.contains_key(&whose) {
@@ -92,6 +98,9 @@ mod tests {
         let (one, two) = (Whose::Token(TokenId(1)), Whose::Token(TokenId(2)));
         assert_eq!(taken(&rates, one, now), 200);
         assert_eq!(taken(&rates, two, now), 200, "budgets are apart");
+        for signal in [Whose::Signal(0), Whose::Signal(1)] {
+            assert_eq!(taken(&rates, signal, now), 40, "each signal has its own");
+        }
         let wait = rates.take(one, now).expect_err("nothing is left");
         assert!(wait <= Duration::from_millis(10), "{wait:?}");
         assert_eq!(taken(&rates, one, now + Duration::from_secs(1)), 100);

@@ -84,7 +84,7 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(
             routes!(read::trial::backtests, write::trial::backtest).layer(DefaultBodyLimit::max(PRICES_MAX)),
         )
-        .routes(routes!(read::trial::backtest_run))
+        .routes(routes!(read::trial::backtest_run, write::trial::backtest_cancel))
         .routes(routes!(read::trial::backtest_report))
         .routes(routes!(write::jobs::pause))
         .routes(routes!(write::jobs::resume))

@@ -1,6 +1,9 @@
 //! Signed messages from outside (Standard Webhooks). A signature takes the place of a token.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Bytes,
@@ -12,7 +15,13 @@ use serde::Deserialize;
 use tracing::{debug, info};
 use utoipa::ToSchema;
 
-use super::{extract::At, gate::Asker, problem::Problem, state::Shared};
+use super::{
+    extract::At,
+    gate::{Asker, too_fast},
+    problem::Problem,
+    rates::Whose,
+    state::Shared,
+};
 use crate::app::{
     AppError,
     signals::{self, Answer, Delivery, SignalError},
@@ -27,6 +36,25 @@ pub(super) struct Asked {
     /// pause, resume, tick or order
     #[expect(dead_code, reason = "the application reads the body, as it was signed")]
     action: String,
+}
+
+/// A message as it came.
+struct Message {
+    name: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Message {
+    fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            name: &self.name,
+            id: one(&self.headers, "webhook-id"),
+            timestamp: one(&self.headers, "webhook-timestamp"),
+            signature: one(&self.headers, "webhook-signature"),
+            body: &self.body,
+        }
+    }
 }
 
 /// Carries a signed message out, once for each webhook-id: the settings say for which job it is, and what it may do.
@@ -50,18 +78,20 @@ pub(super) async fn receive(
     let body = reading
         .map_err(slow)?
         .map_err(|error| Problem::malformed(error.status(), &error.body_text()))?;
+    let message = Message { name, headers, body };
+    // What no signal has signed is charged to its address, and nothing of it to a signal.
+    let whose = match (api.signals.place(&message.delivery()), asker) {
+        (Some(place), _) => Some(Whose::Signal(place)),
+        (None, Some(Asker(address))) => Some(Whose::Address(address)),
+        (None, None) => None,
+    };
+    if let Some(whose) = whose {
+        api.rates.take(whose, Instant::now()).map_err(too_fast)?;
+    }
     let shared = Arc::clone(&api);
     // It is carried out whole, also if its sender does not wait for the answer.
-    let work = tokio::spawn(async move {
-        let delivery = Delivery {
-            name: &name,
-            id: one(&headers, "webhook-id"),
-            timestamp: one(&headers, "webhook-timestamp"),
-            signature: one(&headers, "webhook-signature"),
-            body: &body,
-        };
-        signals::receive(&shared.app, &shared.signals, delivery).await
-    });
+    let work =
+        tokio::spawn(async move { signals::receive(&shared.app, &shared.signals, message.delivery()).await });
     let received = work
         .await
         .unwrap_or_else(|error| Err(AppError::Internal(error.to_string()).into()));

@@ -7,17 +7,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use nix::sys::stat::Mode;
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use std::os::unix::fs::MetadataExt;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info};
 
-use crate::app::AppError;
+use crate::{app::AppError, config::open_to_all};
 
 /// How often files are looked at, while clients connect.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
@@ -99,11 +97,9 @@ fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, AppError> {
         return Err(wrong("api.tls_cert", certificate, what));
     }
     let of_key = |what: &str| wrong("api.tls_key", key, what);
-    let found = std::fs::metadata(key).map_err(|error| of_key(&format!("cannot be read: {error}")))?;
-    if Mode::from_bits_truncate(found.mode()).intersects(Mode::S_IRWXO) {
-        return Err(of_key(
-            "every user of this machine may read or change it: chmod o= it",
-        ));
+    let open = open_to_all(key).map_err(|error| of_key(&format!("cannot be read: {error}")))?;
+    if let Some(problem) = open {
+        return Err(of_key(problem));
     }
     // The error may quote the file.
     let private = PrivateKeyDer::from_pem_file(key)

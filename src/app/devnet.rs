@@ -119,9 +119,12 @@ fn failed(error: DevnetError) -> AppError {
 }
 
 fn write_settings(path: &Path, keys: &ChainFile) -> Result<(), AppError> {
-    fs::write(path, settings_text(keys)?).map_err(|source| AppError::Io {
-        what: format!("writing {}", path.display()),
-        source,
+    fs::write(path, settings_text(keys)?).map_err(|source| {
+        let problem = format!(
+            " {}: {source}; give a file in a directory that is there and can be written",
+            path.display()
+        );
+        message![Field::SettingsOut, problem].bad_input()
     })
 }
 

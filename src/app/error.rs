@@ -151,9 +151,16 @@ impl ErrorKind {
 impl AppError {
     /// The kind of this error.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Advised { kind, .. } => *kind,
+            Self::Store(error)
+            | Self::Command(CommandError::Store(error))
+            | Self::Engine(EngineError::Store(error))
+                if error.is_unstorable() =>
+            {
+                ErrorKind::BadInput
+            }
             Self::Usage(_)
             | Self::Settings(_)
             | Self::Config(_)

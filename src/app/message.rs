@@ -18,7 +18,9 @@ pub enum Field {
     Budget,
     Chain,
     Cost,
+    Csv,
     Decimals,
+    Dir,
     Every,
     Expires,
     For,
@@ -35,6 +37,8 @@ pub enum Field {
     Name,
     Native,
     NativeUsdMin,
+    Out,
+    Over,
     Key,
     Paper,
     Pool,
@@ -43,7 +47,10 @@ pub enum Field {
     Print,
     Quote,
     Size,
+    SettingsOut,
+    Since,
     SkipBad,
+    Slices,
     Step,
     Stop,
     Sweep,
@@ -52,14 +59,20 @@ pub enum Field {
     Token,
     Tokens,
     Trail,
+    Until,
     Usdc,
     WalkForward,
     Zone,
 }
 
 /// A request that the owner can make next.
-#[derive(Debug, Clone, PartialEq, Eq, strum::Display)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::Display, strum::EnumDiscriminants)]
 #[strum(serialize_all = "snake_case")]
+#[strum_discriminants(name(AdviceKind), doc = "An advice without what it is about.")]
+#[strum_discriminants(
+    derive(strum::Display, strum::VariantArray),
+    strum(serialize_all = "snake_case")
+)]
 pub enum Advice {
     /// Accept the history of a wallet that this database does not know.
     Adopt {

@@ -7,6 +7,11 @@ use tracing::info;
 use super::{actor::Actor, context::App, error::AppError};
 use crate::{
     config::Settings,
+    domain::{
+        config::{InvalidConfig, JobConfig},
+        name::nearest,
+        notice::ReceiverChoice,
+    },
     notify::{Notice, Receiver, Sender},
     store::deliveries,
 };
@@ -26,6 +31,8 @@ pub struct ReceiverView {
     pub kind: Option<String>,
     /// Events it receives.
     pub events: Vec<String>,
+    /// Who may give commands through it; none: nobody.
+    pub commands: Option<String>,
     /// Its messages; `None`: no process has used it yet.
     #[serde(flatten)]
     pub status: Option<DeliveryStatus>,
@@ -62,6 +69,8 @@ pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
                 .map(|place| statuses.remove(place)),
             kind: Some(receiver.kind.to_string()),
             events: receiver.events.into(),
+            commands: (app.settings.notify.chat.receiver == receiver.name)
+                .then(|| app.settings.notify.chat.summary()),
             name: receiver.name,
         })
         .collect();
@@ -70,9 +79,54 @@ pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
         name: status.name.clone(),
         kind: None,
         events: Vec::new(),
+        commands: None,
         status: Some(status),
     }));
     Ok(rows)
+}
+
+/// Refuses names of receivers that neither these settings nor any process has: a message to them is never sent.
+///
+/// # Errors
+/// [`AppError::Usage`] names them, with the known name that is spelt most like each.
+pub(in crate::app) async fn check_named(app: &App, config: &JobConfig) -> Result<(), AppError> {
+    let ReceiverChoice::Only(named) = &config.notify.receivers else {
+        return Ok(());
+    };
+    let own = app.settings.notify.receivers.keys();
+    let mut known: Vec<String> = own.cloned().collect();
+    if named.iter().all(|name| known.contains(name)) {
+        return Ok(());
+    }
+    let elsewhere = deliveries::statuses(&app.pool).await?;
+    known.extend(elsewhere.into_iter().map(|status| status.name));
+    known.sort_unstable();
+    known.dedup();
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let unknown = named.iter().filter(|name| !known.contains(name));
+    let wrong = unknown.map(|name| InvalidConfig {
+        key: "notify.receivers".to_owned(),
+        value: Some(name.clone()),
+        allowed: allowed(name, &names),
+    });
+    let wrong: Vec<InvalidConfig> = wrong.collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(AppError::Config(wrong)),
+    }
+}
+
+fn allowed(name: &str, known: &[&str]) -> String {
+    let there = match known {
+        [] => "there are none".to_owned(),
+        known => format!("there are {}", known.join(", ")),
+    };
+    let near = nearest(name, known).map(|near| format!("; did you mean {near}?"));
+    format!(
+        "no receiver has this name{} {there}. `all` is every receiver; a new one is a section [notify.receivers.{name}] in the \
+         settings",
+        near.as_deref().unwrap_or(":")
+    )
 }
 
 /// Sends a test message to the receiver called `name`, or to all.

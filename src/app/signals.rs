@@ -134,6 +134,14 @@ impl Signals {
         })
     }
 
+    /// The place of the signal that has signed this message among all signals of the settings; `None`: none has. It
+    /// reads nothing but the message.
+    #[must_use]
+    pub fn place(&self, message: &Delivery<'_>) -> Option<usize> {
+        self.signer(message)?;
+        self.known.keys().position(|name| name == message.name)
+    }
+
     /// The signal that has signed this message. Takes as long for an unknown name as for a wrong signature.
     fn signer(&self, message: &Delivery<'_>) -> Option<(&Known, i64)> {
         let known = self.known.get(message.name);

@@ -127,7 +127,8 @@ pub fn installed(settings: &Settings, request: &UnitRequest, start: bool) -> Res
         .environment
         .as_deref()
         .map(|path| (path, text.as_str()));
-    install(&planned.path, &planned.unit.text(), environment).map_err(io(&planned.path))?;
+    install(&planned.path, &planned.unit.text(), environment)
+        .map_err(|source| not_installed(request, &planned.path, source))?;
     let control = Control::new(planned.unit.scope);
     if start {
         control.start(NAME).map_err(|said| {
@@ -266,7 +267,8 @@ fn writes(settings: &Settings) -> Result<Vec<PathBuf>, AppError> {
 }
 
 fn refuse_changed(planned: &Planned, request: &UnitRequest) -> Result<(), AppError> {
-    let found = found(&planned.path, &planned.unit.text()).map_err(io(&planned.path))?;
+    let found = found(&planned.path, &planned.unit.text())
+        .map_err(|source| not_installed(request, &planned.path, source))?;
     if found != Found::Changed || request.force {
         return Ok(());
     }
@@ -322,6 +324,21 @@ fn made(dir: &Path) -> Result<(), AppError> {
 
 fn absolute(path: &Path) -> Result<PathBuf, AppError> {
     std::path::absolute(path).map_err(io(path))
+}
+
+/// A directory that was named is the mistake of who named it.
+fn not_installed(request: &UnitRequest, path: &Path, source: std::io::Error) -> AppError {
+    match &request.directory {
+        None => io(path)(source),
+        Some(directory) => message![
+            Field::Dir,
+            format!(
+                " {}: {source}; give a directory that can be made and written",
+                directory.display()
+            )
+        ]
+        .bad_input(),
+    }
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> AppError + use<> {

@@ -5,7 +5,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering as Memory},
+        atomic::{AtomicBool, AtomicUsize, Ordering as Memory},
     },
     thread,
 };
@@ -72,13 +72,14 @@ impl Candidate {
 }
 
 /// Runs every setup over the same rows, `threads` at a time; results keep the order of the setups. `done` is called
-/// after each, from any thread.
+/// after each, from any thread. Once `stop` is set, the rest reads no more rows, and all of it is worth nothing.
 #[must_use]
 pub fn run_all(
     setups: &[Setup],
     rows: &[PricePoint],
     threads: NonZeroUsize,
     done: &(dyn Fn() + Sync),
+    stop: &AtomicBool,
 ) -> Vec<Summary> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::with_capacity(setups.len()));
@@ -86,7 +87,15 @@ pub fn run_all(
         while let Some((index, setup)) =
             Some(next.fetch_add(1, Memory::Relaxed)).and_then(|index| Some((index, setups.get(index)?)))
         {
-            let summary = run(setup, Detail::SUMMARY, rows.iter().copied()).summary;
+            let summary = {
+                let rows = rows.iter().copied();
+                run(
+                    setup,
+                    Detail::SUMMARY,
+                    rows.take_while(|_| !stop.load(Memory::Relaxed)),
+                )
+                .summary
+            };
             found
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -146,8 +146,12 @@ async fn ticked(app: &App, job: JobId, said: &Said) -> Result<Reply, AppError> {
     if let Some(question) = unconfirmed("evaluate a slot", trader.as_slice(), said) {
         return Ok(question);
     }
-    let ticked = tick::tick(app, &target, &said.actor).await?;
-    Ok(Reply::Text(words::ticked(&ticked)))
+    // Its actor has the number of the message: another process may have begun it when the lock of this one was lost.
+    let ticked = tick::tick_once(app, &target, &said.actor).await?;
+    Ok(Reply::Text(match ticked {
+        Some(ticked) => words::ticked(&ticked),
+        None => format!("This was begun already: /job {job} shows how the job is."),
+    }))
 }
 
 /// A sale cannot be undone on paper either, so it always takes a code.

@@ -3,7 +3,7 @@
 
 mod answer;
 mod command;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 

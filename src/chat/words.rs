@@ -9,6 +9,7 @@ use crate::{
         },
         message::{Advice, Field, Wording},
     },
+    commands::on_the_machine,
     domain::{
         Timestamp, brief,
         units::{Price, Usd},
@@ -20,7 +21,7 @@ const LINES_MAX: usize = 20;
 
 /// How a chat reads fields and advice of the application's messages.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chat;
+pub(crate) struct Chat;
 
 impl Wording for Chat {
     fn field(&self, field: Field) -> String {
@@ -34,8 +35,35 @@ impl Wording for Chat {
             Advice::Pause(job) => format!("/pause {job}"),
             Advice::Resume => "/resume N".to_owned(),
             Advice::Status => "/job N".to_owned(),
-            Advice::Set(assignment) => format!("{assignment} (on the machine)"),
-            other => format!("{} (on the machine)", other.to_string().replace('_', " ")),
+            Advice::Set(assignment) => format!("{assignment} in the job's configuration"),
+            Advice::Adopt { .. }
+            | Advice::AdoptTokens { .. }
+            | Advice::Allow(_)
+            | Advice::AllowToken(_)
+            | Advice::AllowEntry(_)
+            | Advice::Buy(_)
+            | Advice::CheckPolicy
+            | Advice::CheckWallets
+            | Advice::CountIn
+            | Advice::Daemon
+            | Advice::Edit { .. }
+            | Advice::FundPaper { .. }
+            | Advice::ImportWallet
+            | Advice::ListKeys
+            | Advice::ListTokens
+            | Advice::ListWallets
+            | Advice::NewWallet
+            | Advice::Pools(_)
+            | Advice::Reconcile
+            | Advice::Remove(_)
+            | Advice::RevokeToken(_)
+            | Advice::RunScheduler
+            | Advice::RunWorker
+            | Advice::ShowPolicy
+            | Advice::Start(_)
+            | Advice::StartFrom(_)
+            | Advice::TestNotifications
+            | Advice::WritePolicy => on_the_machine(advice),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Exit {
 
     /// The exit code of an error.
     #[must_use]
-    pub const fn of(error: &AppError) -> Self {
+    pub fn of(error: &AppError) -> Self {
         match error.kind() {
             ErrorKind::BadInput => Self::Usage,
             ErrorKind::NotFound => Self::NotFound,

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, Command, ValueHint};
 use clap_mangen::Man;
 
-use super::out::Out;
+use super::out::{Out, unwritable};
 use crate::app::AppError;
 
 #[derive(Debug, Args)]
@@ -21,10 +21,7 @@ pub(super) fn run(out: Out, mut command: Command, args: &ManArgs) -> Result<(), 
     let Some(dir) = &args.dir else {
         return out.verbatim(&page(&command)?);
     };
-    let io = |source| AppError::Io {
-        what: dir.display().to_string(),
-        source,
-    };
+    let io = |error| unwritable("DIR", dir, error);
     fs::create_dir_all(dir).map_err(io)?;
     let mut written = Vec::new();
     let mut open = vec![command];

@@ -17,7 +17,9 @@ pub(super) struct McpArgs {
 }
 
 fn allowed(text: &str) -> Result<Allowed, String> {
-    text.parse()
+    text.trim()
+        .to_ascii_lowercase()
+        .parse()
         .map_err(|_| "must be pause, resume or tick; an agent may do nothing else".to_owned())
 }
 

@@ -246,10 +246,11 @@ fn parsed(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
+/// The words of a list are read in any case of letters, as in every other face.
 fn with_negative_numbers(command: clap::Command) -> clap::Command {
     command
         .mut_args(|argument| match argument.get_action().takes_values() {
-            true => argument.allow_negative_numbers(true),
+            true => argument.allow_negative_numbers(true).ignore_case(true),
             false => argument,
         })
         .mut_subcommands(with_negative_numbers)

@@ -45,7 +45,11 @@ async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
             "receiver", "kind", "events", "waiting", "accepted", "given up", "now",
         ];
         let table = table(&header, rows.iter().map(cells));
-        format!("{table}\naccepted and given up: in the last 24 hours")
+        let commands = rows.iter().filter_map(|row| row.commands.as_ref());
+        let commands: String = commands
+            .map(|may| format!("\ncommands from a chat: {may}"))
+            .collect();
+        format!("{table}\naccepted and given up: in the last 24 hours{commands}")
     })
 }
 

@@ -27,9 +27,14 @@ pub(super) fn actor() -> Actor {
     Actor::new("cli", &user())
 }
 
-/// Their name on this machine.
+/// Their name on this machine; without one, as in a container or a unit, their number: `uid:1000`.
 pub(super) fn user() -> String {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned())
+    let named = |variable| {
+        std::env::var(variable)
+            .ok()
+            .filter(|name| !name.trim().is_empty())
+    };
+    named("USER")
+        .or_else(|| named("LOGNAME"))
+        .unwrap_or_else(|| format!("uid:{}", nix::unistd::Uid::current()))
 }

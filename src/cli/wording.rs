@@ -1,125 +1,8 @@
 //! How the command line writes fields and advice of the application's messages: as flags and commands.
 
-use crate::app::{
-    AppError,
-    message::{Advice, Field, StartFrom, Wording},
-    policy::PolicyEntry,
-};
+use crate::app::AppError;
 
-/// The command line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CommandLine;
-
-impl Wording for CommandLine {
-    fn field(&self, field: Field) -> String {
-        flag(field)
-    }
-
-    fn advice(&self, advice: &Advice) -> String {
-        let command = match advice {
-            // Shown on a line of its own, to be copied.
-            Advice::AllowEntry(entry) => return allow(entry),
-            Advice::Set(assignment) => return format!("--set {assignment}"),
-            Advice::Adopt { wallet, chain } => format!("reconcile --adopt {wallet} --chain {chain}"),
-            Advice::AdoptTokens { tokens, cost } => format!("adopt JOB {tokens} --cost {cost}"),
-            Advice::Allow(job) => format!("policy allow '#{job}'"),
-            Advice::AllowToken(token) => format!("policy allow {token}"),
-            Advice::CountIn => "reconcile --count-in JOB --cost USD".to_owned(),
-            Advice::Daemon => "daemon".to_owned(),
-            Advice::Edit { job, assignment } => {
-                let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
-                format!("config edit {job} --set {assignment}")
-            }
-            Advice::FundPaper {
-                token,
-                chain,
-                decimals,
-            } => format!("paper fund --token {token}=AMOUNT --chain {chain} --decimals {decimals}"),
-            Advice::ListJobs => "list".to_owned(),
-            Advice::ListKeys => "config keys".to_owned(),
-            Advice::ListTokens => "token list".to_owned(),
-            Advice::ListTrades => "trades".to_owned(),
-            Advice::ListWallets => "wallet list".to_owned(),
-            Advice::NewWallet => "wallet new".to_owned(),
-            Advice::ImportWallet => "wallet import".to_owned(),
-            Advice::CheckWallets => "wallet check".to_owned(),
-            Advice::Buy(token) => format!("order buy {token} --amount USD"),
-            Advice::Pause(job) => format!("pause {job}"),
-            Advice::Remove(job) => format!("remove {job}"),
-            Advice::Pools(token) => format!("pools {token}"),
-            Advice::CheckPolicy => "policy check".to_owned(),
-            Advice::Reconcile => "reconcile".to_owned(),
-            Advice::Resume => "resume JOB".to_owned(),
-            Advice::RevokeToken(name) => format!("token revoke {name}"),
-            Advice::RunScheduler => "scheduler".to_owned(),
-            Advice::RunWorker => "worker".to_owned(),
-            Advice::Start(token) => {
-                let token = token.map_or_else(|| "ADDRESS".to_owned(), |token| token.to_string());
-                format!("start {token} --mode accumulate")
-            }
-            Advice::StartFrom(from) => start_from(from),
-            Advice::ShowPolicy => "policy show".to_owned(),
-            Advice::Status => "status JOB".to_owned(),
-            Advice::TestNotifications => "notify test".to_owned(),
-            Advice::WritePolicy => "policy allow JOB".to_owned(),
-        };
-        format!("`lgi-mm {command}`")
-    }
-}
-
-fn start_from(from: &StartFrom) -> String {
-    let mut words = vec![
-        format!("start {} --mode accumulate", from.token.to_checksum(None)),
-        format!("--chain {}", from.chain),
-        format!("--config {}", quoted(&from.file.display().to_string())),
-    ];
-    words.extend(
-        from.symbol
-            .as_ref()
-            .map(|symbol| format!("{} {}", flag(Field::Symbol), quoted(symbol))),
-    );
-    words.extend(
-        from.decimals
-            .map(|decimals| format!("{} {decimals}", flag(Field::Decimals))),
-    );
-    words.extend(from.live.then(|| flag(Field::Live)));
-    words.join(" ")
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn flag(field: Field) -> String {
-    format!("--{}", field.to_string().replace('_', "-"))
-}
-
-/// The command that writes `entry`.
-fn allow(entry: &PolicyEntry) -> String {
-    let mut words = vec![
-        "lgi-mm policy allow".to_owned(),
-        format!("--chain {}", entry.chain),
-        format!("--wallet {}", entry.wallet),
-    ];
-    words.extend(entry.tokens.iter().map(|token| format!("--token {token}")));
-    words.extend(entry.quotes.iter().map(|quote| format!("--quote {quote}")));
-    for (field, value) in [
-        (Field::MaxTradeUsd, entry.max_trade_usd.to_string()),
-        (Field::MaxHourUsd, entry.max_hour_usd.to_string()),
-        (Field::MaxDayUsd, entry.max_day_usd.to_string()),
-        (Field::MaxGasUsd, entry.max_gas_usd.to_string()),
-    ] {
-        words.push(format!("{} {value}", flag(field)));
-    }
-    words.push(format!("--max-loss-bps {}", entry.max_loss_bps));
-    words.push(format!("{} {}", flag(Field::NativeUsdMin), entry.native_usd_min));
-    words.join(" ")
-}
+pub(super) use crate::commands::CommandLine;
 
 /// The text of an error.
 pub(super) fn described(error: &AppError) -> String {
@@ -136,7 +19,14 @@ mod tests {
     use strum::VariantArray as _;
 
     use super::*;
-    use crate::{cli::Cli, domain::ids::JobId};
+    use crate::{
+        app::{
+            message::{Advice, AdviceKind, Field, StartFrom, Wording as _},
+            policy::PolicyEntry,
+        },
+        cli::Cli,
+        domain::ids::JobId,
+    };
 
     fn entry() -> PolicyEntry {
         let usd = |whole: i64| crate::domain::units::Usd::new(whole.into()).expect("USD");
@@ -172,7 +62,7 @@ mod tests {
     fn every_field_is_a_flag() {
         let command = Cli::command();
         for field in Field::VARIANTS {
-            let flag = flag(*field);
+            let flag = CommandLine.field(*field);
             assert!(has(&command, flag.trim_start_matches("--")), "{flag}");
         }
     }
@@ -213,6 +103,7 @@ mod tests {
             Advice::ListWallets,
             Advice::NewWallet,
             Advice::Pause(JobId(7)),
+            Advice::Pools(Address::repeat_byte(7)),
             Advice::Remove(JobId(7)),
             Advice::Reconcile,
             Advice::Resume,
@@ -257,5 +148,40 @@ mod tests {
                 parsed.err().map(|error| error.to_string()).unwrap_or_default()
             );
         }
+    }
+
+    /// Each remedy as each face says it: no face shows the name of one in the program.
+    #[test]
+    fn every_face_has_words_of_its_own_for_every_remedy() {
+        let mut shown = String::new();
+        for advice in every_advice() {
+            let said = [
+                ("CLI", CommandLine.advice(&advice)),
+                ("API", crate::api::wording::Http.advice(&advice)),
+                ("chat", crate::chat::words::Chat.advice(&advice)),
+                ("MCP", crate::mcp::wording::Tools.advice(&advice)),
+            ];
+            shown.push_str(&format!("{advice}\n"));
+            for (face, words) in said {
+                let name = advice.to_string();
+                assert!(
+                    words.contains([' ', '/', '-']) || words.starts_with('`'),
+                    "{face}: {words}"
+                );
+                assert!(!name.contains('_') || !words.contains(&name), "{face}: {words}");
+                shown.push_str(&format!("  {face:5}{words}\n"));
+            }
+        }
+        insta::assert_snapshot!("remedies", shown);
+    }
+
+    /// Nobody adds a remedy without trying it.
+    #[test]
+    fn every_remedy_is_tried() {
+        let tried: std::collections::BTreeSet<String> =
+            every_advice().iter().map(ToString::to_string).collect();
+        let all: std::collections::BTreeSet<String> =
+            AdviceKind::VARIANTS.iter().map(ToString::to_string).collect();
+        assert_eq!(tried, all);
     }
 }

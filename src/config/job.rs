@@ -1,7 +1,8 @@
 //! A job's configuration from its layers: defaults < `[defaults]` < `--config` < `--set`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 use strum::VariantArray;
 
@@ -13,13 +14,20 @@ use super::{
 use crate::domain::{
     config::{ALTERNATIVES, JobConfig, JobConfigFile, KEYS},
     job::JobMode,
+    name::distance,
+    span::Span,
 };
+
+/// Where the settings have defaults of new jobs.
+const DEFAULTS: &str = "defaults.";
 
 /// Configuration given for one job.
 #[derive(Debug, Clone)]
 pub struct JobLayers {
     /// Lowest first.
     layers: Vec<Layer>,
+    /// The assignments of a request, as they were given.
+    assigned: BTreeMap<String, String>,
 }
 
 impl JobLayers {
@@ -50,6 +58,7 @@ impl JobLayers {
                 origin: "[defaults]".to_owned(),
                 values: serde_json::Map::new(),
             }],
+            assigned: BTreeMap::new(),
         }
     }
 
@@ -70,7 +79,18 @@ impl JobLayers {
     /// [`LayerError`].
     pub fn assignments(mut self, pairs: &[String], origin: &str) -> Result<Self, LayerError> {
         self.layers.push(Layer::assignments(pairs, origin)?);
+        let given = pairs.iter().filter_map(|pair| pair.split_once('='));
+        self.assigned
+            .extend(given.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())));
         Ok(self)
+    }
+
+    /// The assignment of this key that has another value than `value`, which a field of the same request gives it; as
+    /// it was given, such as `liquidity.budget_usd=50`. `5`, `5.0` and `"5"` are one value, as `1h` and `60m` are.
+    #[must_use]
+    pub fn contradiction(&self, key: &str, value: &str) -> Option<String> {
+        let given = self.assigned.get(key)?;
+        (!is_same(given, value)).then(|| format!("{key}={given}"))
     }
 
     /// Whether a layer sets this key or a key below it.
@@ -86,6 +106,17 @@ impl JobLayers {
     pub fn is_empty(&self) -> bool {
         self.layers.iter().skip(1).all(|layer| layer.values.is_empty())
     }
+}
+
+/// Whether two texts are one value of a configuration.
+fn is_same(one: &str, other: &str) -> bool {
+    let bare = |text: &str| text.trim_matches(['"', '\'']).trim().to_ascii_lowercase();
+    let (one, other) = (bare(one), bare(other));
+    let numbers = one.parse::<Decimal>().ok().zip(other.parse::<Decimal>().ok());
+    let spans = one.parse::<Span>().ok().zip(other.parse::<Span>().ok());
+    one == other
+        || numbers.is_some_and(|(one, other)| one == other)
+        || spans.is_some_and(|(one, other)| one == other)
 }
 
 /// Every key of a job's configuration.
@@ -150,36 +181,62 @@ fn as_map(config: &JobConfig) -> serde_json::Map<String, Value> {
 }
 
 fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
-    let names = KEYS.iter().map(|known| known.name);
-    match names.min_by_key(|name| distance(name, key)) {
-        Some(nearest) if nearest != key => Err(LayerError::UnknownKey {
+    match unlike(key) {
+        None => Ok(()),
+        Some(nearest) => Err(LayerError::UnknownKey {
             key: key.to_owned(),
             origin: layer.origin_of(key),
-            nearest,
+            nearest: nearest.to_owned(),
         }),
-        _ => Ok(()),
     }
 }
 
-/// Edit distance between two keys, to suggest the key after a typing error.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut last = i + 1;
-        for (cell, right) in row.iter_mut().skip(1).zip(&b) {
-            let cost = if left == *right {
-                diagonal
-            } else {
-                diagonal.min(*cell).min(last) + 1
-            };
-            diagonal = std::mem::replace(cell, cost);
-            last = cost;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
+/// The key that is spelt most like one that there is not.
+fn unlike(key: &str) -> Option<&'static str> {
+    let names = KEYS.iter().map(|known| known.name);
+    names
+        .min_by_key(|name| distance(name, key))
+        .filter(|nearest| *nearest != key)
+}
+
+/// Keys of `[defaults]` in the settings: each must be one of a job's configuration, before a job is started with it.
+///
+/// # Errors
+/// [`SettingsError`] names each, and the key that is spelt most like it.
+pub(super) fn check_defaults(settings: &[Layer]) -> Result<(), SettingsError> {
+    let mut wrong = Vec::new();
+    for layer in settings {
+        for key in layer.leaves().keys() {
+            let nearest = key.strip_prefix(DEFAULTS).and_then(unlike);
+            wrong.extend(nearest.map(|nearest| LayerError::UnknownKey {
+                key: key.clone(),
+                origin: layer.origin_of(key),
+                nearest: format!("{DEFAULTS}{nearest}"),
+            }));
         }
     }
-    row.last().copied().unwrap_or(usize::MAX)
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(SettingsError::Keys(wrong)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn one_value_may_be_written_in_several_ways() {
+        for (one, other, same) in [
+            ("5", "5.00", true),
+            ("\"5\"", "5", true),
+            ("1h", "60m", true),
+            ("BUY", "buy", true),
+            ("5", "50", false),
+            ("1h", "1m", false),
+            ("buy", "sell", false),
+        ] {
+            assert_eq!(is_same(one, other), same, "{one} {other}");
+        }
+    }
 }

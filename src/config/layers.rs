@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Value as TomlValue};
 
-use crate::domain::foreign::Foreign;
+use crate::domain::{
+    foreign::Foreign,
+    plain::{plain, unknown_field},
+};
 
 const PREFIX: &str = "LGI_MM__";
 const ENVIRONMENT: &str = "environment";
@@ -83,7 +86,7 @@ pub enum LayerError {
         /// Origin of the key.
         origin: String,
         /// The known key that is spelt most like it.
-        nearest: &'static str,
+        nearest: String,
     },
     /// A value of the wrong type.
     #[error("{key}{}: {error}", origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default())]
@@ -111,10 +114,11 @@ impl Layer {
                     path: shown.clone(),
                     error: place_and_reason(&text, &error),
                 })?;
-        Ok(Self {
+        Self {
             origin: shown,
             values: table(document.as_table().iter()),
-        })
+        }
+        .storable()
     }
 
     /// Reads every `LGI_MM__SECTION__KEY` of the environment.
@@ -138,7 +142,7 @@ impl Layer {
             shallow(&path, || name.chars().take(SHOWN_MAX).collect())?;
             put(&mut layer.values, &path, scalar(&text));
         }
-        Ok(layer)
+        layer.storable()
     }
 
     /// Reads `key=value` pairs. `origin`: what the face calls the field that they were given in.
@@ -163,7 +167,21 @@ impl Layer {
             shallow(&path, || origin.to_owned())?;
             put(&mut layer.values, &path, scalar(value.trim()));
         }
-        Ok(layer)
+        layer.storable()
+    }
+
+    /// Refuses a NUL character, which an escape of TOML can write and no database stores.
+    fn storable(self) -> Result<Self, LayerError> {
+        let wrong = self.leaves().into_iter().find(|(key, value)| has_nul(key, value));
+        match wrong {
+            None => Ok(self),
+            Some((key, _)) => Err(LayerError::Value {
+                origin: Some(self.origin_of(&key)),
+                key: Foreign::new(&key).into_string(),
+                error: "it has a NUL character (U+0000): no name and no text may have one; leave it out"
+                    .to_owned(),
+            }),
+        }
     }
 
     /// Every dotted key with a value.
@@ -204,6 +222,16 @@ impl Layer {
             table.remove(rest);
         }
     }
+}
+
+fn has_nul(key: &str, value: &Value) -> bool {
+    let in_value = match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(all) => all.iter().any(|one| has_nul("", one)),
+        Value::Object(members) => members.iter().any(|(key, member)| has_nul(key, member)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    };
+    in_value || key.contains('\0')
 }
 
 fn listed(values: &mut Map<String, Value>, base: &Map<String, Value>) {
@@ -366,7 +394,11 @@ pub(super) fn typed<T: DeserializeOwned>(
     for layer in layers {
         merge(&mut merged, &layer.values);
     }
-    let (first_key, first) = match read(merged) {
+    let Unreadable {
+        key: first_key,
+        why: first,
+        ..
+    } = match read(merged) {
         Ok(value) => return Ok(value),
         Err(wrong) => wrong,
     };
@@ -377,11 +409,11 @@ pub(super) fn typed<T: DeserializeOwned>(
         let mut alone = base.clone();
         let path: Vec<String> = key.split('.').map(str::to_owned).collect();
         put(&mut alone, &path, value);
-        if let Err((found, error)) = read::<T>(alone)
-            && (found == key || unknown_field(&error).is_some())
+        if let Err(found) = read::<T>(alone)
+            && (found.key == key || found.is_unknown)
         {
-            let origin = Some(layer.origin_of(&found));
-            wrong.insert(found, (origin, error));
+            let origin = Some(layer.origin_of(&found.key));
+            wrong.insert(found.key, (origin, found.why));
         }
     }
     let setter = layers
@@ -409,13 +441,22 @@ fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
         .collect()
 }
 
+/// A key that cannot be read.
+struct Unreadable {
+    key: String,
+    why: String,
+    /// There is no such key.
+    is_unknown: bool,
+}
+
 /// The value, or the wrong key and the cause.
-fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, String)> {
+fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, Unreadable> {
     serde_path_to_error::deserialize(Value::Object(values)).map_err(|error| {
         // The message quotes the given value, whatever its length.
         let inner = Foreign::new(&error.inner().to_string()).into_string();
         let path = error.path().to_string();
-        let key = match unknown_field(&inner) {
+        let unknown = unknown_field(&inner);
+        let key = match unknown {
             Some(field) if path == "." => field.to_owned(),
             Some(field) if !path.ends_with(field) => format!("{path}.{field}"),
             _ => path,
@@ -424,9 +465,13 @@ fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, S
             // The given value may hold a password.
             format!("this is a section: write its keys, such as [{key}] in a file")
         } else {
-            inner
+            plain(&inner)
         };
-        (key, why)
+        Unreadable {
+            is_unknown: unknown.is_some(),
+            key,
+            why,
+        }
     })
 }
 
@@ -440,10 +485,6 @@ fn place_and_reason(text: &str, error: &toml_edit::TomlError) -> String {
     let line = before.split('\n').count();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
     format!("line {line}, column {}: {reason}", column.saturating_add(1))
-}
-
-fn unknown_field(error: &str) -> Option<&str> {
-    error.strip_prefix("unknown field `")?.split('`').next()
 }
 
 impl fmt::Display for Layer {

@@ -141,7 +141,7 @@ fn kms_keys(
     entries.iter().map(|(wallet, key)| {
         let wrong = |value: &str, allowed: String| InvalidConfig {
             key: format!("wallet.kms.{wallet}"),
-            value: value.to_owned(),
+            value: Some(value.to_owned()),
             allowed,
         };
         let address = wallet.parse().map_err(|_| {

@@ -10,6 +10,7 @@ use super::{
     environment::{user_config_dir, variable},
     error::SettingsError,
     fingerprint::{NO_FILE, fingerprint},
+    job,
     layers::{self, Layer},
     settings::Settings,
 };
@@ -39,6 +40,7 @@ impl Settings {
         layers.push(Layer::environment(env::vars_os())?);
         let mut settings: Self =
             layers::typed(&serde_json::Map::new(), &layers).map_err(SettingsError::Keys)?;
+        job::check_defaults(&layers)?;
         // Taken before the file is read: a change in between looks like a change, never like none.
         settings.fingerprint = before;
         settings.origin = origin;

@@ -20,6 +20,8 @@ mod signals;
 pub mod zones;
 
 pub use crate::domain::secret::Secret;
+// The API asks it of its TLS key.
+pub use crate::trust::open_to_all;
 pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};
 pub use error::SettingsError;
 pub use fingerprint::{NO_FILE, fingerprint};

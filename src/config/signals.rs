@@ -1,12 +1,13 @@
 //! `[signals.NAME]`: signed messages from outside, and what each may do.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{config::Validator, ids::JobId, name::is_name, secret::Secret, signal::SignalAction},
     notify::{Key, WeakKey},
+    trust::open_to_all,
 };
 
 /// What a secret is shown as.
@@ -44,6 +45,16 @@ pub enum SignalSecretError {
         /// The cause.
         source: std::io::Error,
     },
+    /// Others than its owner and group may read or change the file.
+    #[error("signals.{name}.secret_file = \"{path}\": {problem}")]
+    Open {
+        /// The signal.
+        name: String,
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+    },
     /// It is no key.
     #[error("signals.{name}: {source}")]
     Weak {
@@ -77,10 +88,9 @@ impl SignalSettings {
             "at least one of pause, resume, tick and order",
         );
         match (self.secret.is_empty(), self.secret_file.is_empty()) {
-            (true, true) => own.refuse(
+            (true, true) => own.refuse_key(
                 "secret_file",
-                "missing",
-                "a file whose first line is the secret, or secret",
+                "it is missing; give a file whose first line is the secret, or secret itself",
             ),
             (false, false) => own.refuse("secret", HIDDEN, "one of secret and secret_file, not both"),
             (false, true) => {
@@ -100,16 +110,22 @@ impl SignalSettings {
     pub fn key(&self, name: &str) -> Result<Key, SignalSecretError> {
         let secret = match self.secret_file.as_str() {
             "" => self.secret.clone(),
-            path => match fs::read_to_string(path) {
-                Ok(text) => Secret(text.lines().next().unwrap_or_default().trim().to_owned()),
-                Err(source) => {
-                    return Err(SignalSecretError::Unreadable {
+            path => {
+                let unreadable = |source| SignalSecretError::Unreadable {
+                    name: name.to_owned(),
+                    path: path.to_owned(),
+                    source,
+                };
+                if let Some(problem) = open_to_all(Path::new(path)).map_err(unreadable)? {
+                    return Err(SignalSecretError::Open {
                         name: name.to_owned(),
                         path: path.to_owned(),
-                        source,
+                        problem,
                     });
                 }
-            },
+                let text = fs::read_to_string(path).map_err(unreadable)?;
+                Secret(text.lines().next().unwrap_or_default().trim().to_owned())
+            }
         };
         Key::new(&secret.0).map_err(|source| SignalSecretError::Weak {
             name: name.to_owned(),

@@ -32,6 +32,7 @@ use crate::{
         calendar::Calendar,
         ids::{JobId, TradeId},
         job::{JobStatus, Realm},
+        plain::plain_at,
     },
 };
 
@@ -158,8 +159,20 @@ pub(super) async fn call(agent: &Agent, name: Name, arguments: JsonObject) -> Re
 }
 
 fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Failed> {
-    serde_path_to_error::deserialize(Value::Object(arguments))
-        .map_err(|error| Failed::Arguments(format!("{}: {}", error.path(), error.inner())))
+    let given = Value::Object(arguments);
+    if let Some(field) = with_nul(&given) {
+        let problem = "it has a NUL character (U+0000): no name and no text may have one; leave it out";
+        return Err(Failed::Arguments(format!("{field}: {problem}")));
+    }
+    serde_path_to_error::deserialize(given)
+        .map_err(|error| Failed::Arguments(plain_at(&error.path().to_string(), &error.inner().to_string())))
+}
+
+/// The argument whose text has a NUL character. Arguments are flat.
+fn with_nul(arguments: &Value) -> Option<&str> {
+    let has_nul = |value: &Value| value.as_str().is_some_and(|text| text.contains('\0'));
+    let named = arguments.as_object()?.iter().find(|(_, value)| has_nul(value));
+    named.map(|(name, _)| name.as_str())
 }
 
 fn shown(view: &impl Serialize) -> Result<Value, AppError> {

@@ -8,8 +8,9 @@ mod agent;
 mod call;
 mod server;
 mod tools;
+mod turns;
 mod untrusted;
-mod wording;
+pub(crate) mod wording;
 
 pub use server::serve;
 pub use tools::Allowed;

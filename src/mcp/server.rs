@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
-        PaginatedRequestParams, ServerCapabilities, ServerConfig,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorCode,
+        Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
     },
     service::{RequestContext, ServerInitializeError},
+    transport::IntoTransport,
 };
 use serde_json::json;
 
@@ -16,13 +17,32 @@ use super::{
     agent::Agent,
     call::{self, Failed},
     tools::{self, Allowed, Name},
+    turns::{Ordered, Turn},
     untrusted,
 };
 use crate::{
     app::{Actor, App, AppError},
     config::Settings,
+    domain::foreign::Foreign,
     version,
 };
+
+/// Characters of a name that is repeated.
+const NAME_MAX: usize = 60;
+
+/// Methods of this server, and what their parameters are.
+const METHODS: [(&str, &str); 4] = [
+    (
+        "initialize",
+        "give protocolVersion (a text), capabilities and clientInfo (objects)",
+    ),
+    ("ping", "it has none"),
+    (
+        "tools/call",
+        "give name (a text) and, if the tool has any, arguments (an object)",
+    ),
+    ("tools/list", "it has none but cursor"),
+];
 
 const INSTRUCTIONS: &str = "\
 lgi-mm builds or balances positions in EVM tokens, by jobs. `realm` says what is at stake: live is real money, paper is not.
@@ -45,7 +65,8 @@ pub async fn serve(settings: &Settings, allowed: BTreeSet<Allowed>, user: &str) 
         allowed,
         actor: Actor::new("mcp", user),
     };
-    let running = match agent.serve(rmcp::transport::stdio()).await {
+    let input = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio());
+    let running = match agent.serve(Ordered::new(input)).await {
         Ok(running) => running,
         // It said nothing.
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -80,19 +101,48 @@ impl ServerHandler for Agent {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.parse::<Name>();
         let name = name.ok().filter(|name| name.is_for(&self.allowed));
         // Whether it is unknown or not allowed is the same to an agent: it is not in its list.
-        let name = name
-            .ok_or_else(|| ErrorData::invalid_params("there is no such tool in the list of tools", None))?;
+        let name = name.ok_or_else(|| {
+            let given = Foreign::within(&request.name, NAME_MAX);
+            ErrorData::invalid_params(format!("unknown tool: {given}; tools/list lists all"), None)
+        })?;
         let arguments = request.arguments.unwrap_or_default();
+        // Held until the call has its answer.
+        let _turn = match context.extensions.get::<Turn>() {
+            Some(turn) => turn.come().await,
+            None => None,
+        };
         let result = match call::call(self, name, arguments).await {
             Ok(answer) => CallToolResult::structured(answer),
             Err(failed) => CallToolResult::structured_error(explained(&failed)),
         };
         Ok(result.into())
+    }
+
+    /// A request that the library knows no form of: of a method that there is, its parameters are wrong.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = Foreign::within(&request.method, NAME_MAX);
+        match METHODS.iter().find(|(known, _)| *known == request.method) {
+            Some((_, params)) => Err(ErrorData::invalid_params(
+                format!("the params of {method} cannot be read: {params}"),
+                None,
+            )),
+            None => Err(ErrorData::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                format!(
+                    "there is no method {method}; this server has tools alone: tools/list and tools/call"
+                ),
+                None,
+            )),
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! How agents read fields and advice of the application's messages: as their tools, or as what the owner does.
 
-use crate::app::{
-    AppError,
-    message::{Advice, Field, Wording},
+use crate::{
+    app::{
+        AppError,
+        message::{Advice, Field, Wording},
+    },
+    commands::on_the_machine,
 };
 
 /// Tools of an agent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tools;
+pub(crate) struct Tools;
 
 impl Wording for Tools {
     fn field(&self, field: Field) -> String {
@@ -21,8 +24,39 @@ impl Wording for Tools {
             Advice::Pause(_) => "pause",
             Advice::Resume => "resume",
             Advice::Status => "job",
-            Advice::Set(assignment) => return format!("{assignment} (set by the owner)"),
-            other => return format!("{} (done by the owner)", other.to_string().replace('_', " ")),
+            Advice::Set(assignment) => {
+                return format!("{assignment} in the job's configuration, which its owner sets");
+            }
+            Advice::Adopt { .. }
+            | Advice::AdoptTokens { .. }
+            | Advice::Allow(_)
+            | Advice::AllowToken(_)
+            | Advice::AllowEntry(_)
+            | Advice::Buy(_)
+            | Advice::CheckPolicy
+            | Advice::CheckWallets
+            | Advice::CountIn
+            | Advice::Daemon
+            | Advice::Edit { .. }
+            | Advice::FundPaper { .. }
+            | Advice::ImportWallet
+            | Advice::ListKeys
+            | Advice::ListTokens
+            | Advice::ListWallets
+            | Advice::NewWallet
+            | Advice::Pools(_)
+            | Advice::Reconcile
+            | Advice::Remove(_)
+            | Advice::RevokeToken(_)
+            | Advice::RunScheduler
+            | Advice::RunWorker
+            | Advice::ShowPolicy
+            | Advice::Start(_)
+            | Advice::StartFrom(_)
+            | Advice::TestNotifications
+            | Advice::WritePolicy => {
+                return format!("{} (for the owner)", on_the_machine(advice));
+            }
         };
         format!("`{tool}`")
     }

@@ -102,6 +102,14 @@ impl Bot {
         number.ok_or_else(|| BotError::Later("the token does not begin with the bot's number".to_owned()))
     }
 
+    /// Whether Telegram knows the bot. It takes no update away.
+    ///
+    /// # Errors
+    /// [`BotError`].
+    pub async fn answers(&self) -> Result<(), BotError> {
+        self.call("getMe", &json!({}), PATIENCE).await.map(drop)
+    }
+
     /// Waits up to 25 s for updates from this one on; `None`: from the first that was not taken.
     ///
     /// # Errors

@@ -38,6 +38,21 @@ impl ChatSettings {
         found.map(|(_, role, _)| *role)
     }
 
+    /// Who may give commands, in words: through which receiver, and how many people of which role.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let people: Vec<String> = self
+            .all()
+            .iter()
+            .filter(|(_, _, people)| !people.is_empty())
+            .map(|(_, role, people)| match people.len() {
+                1 => format!("1 {role}"),
+                several => format!("{several} {role}s"),
+            })
+            .collect();
+        format!("through {}, from {}", self.receiver, people.join(", "))
+    }
+
     /// `kind`: that of the receiver that it names, if there is one.
     pub(super) fn check(&self, kind: Option<ReceiverKind>, found: &mut Validator) {
         let mut seen = BTreeSet::new();

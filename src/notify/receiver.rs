@@ -10,7 +10,7 @@ use super::{
     notice::Notice,
     receivers::{Answer, Check, Form, Moved, ReceiverError, ReceiverKind, ReceiverValues, Setting, Target},
 };
-use crate::domain::{config::Validator, notice::EventChoice, secret::Secret, span::Span};
+use crate::domain::{config::Validator, name::nearest, notice::EventChoice, secret::Secret, span::Span};
 
 /// `[notify.receivers.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ impl OwnValue {
 
 const HIDDEN: &str = "(not shown)";
 
+/// Keys that a receiver of any kind has.
+const OF_EVERY_KIND: [&str; 3] = ["kind", "events", "min_interval"];
+
 impl ReceiverSettings {
     pub(super) fn check(&self, found: &mut Validator) {
         if let Some(interval) = self.min_interval {
@@ -82,10 +85,24 @@ impl ReceiverSettings {
         for (key, value) in &self.own {
             let switched_over = value.is_empty() && elsewhere.contains(key);
             if !known.contains(key) && !switched_over {
-                let allowed = format!("absent for kind {}, which has {}", self.kind, known.join(", "));
-                found.refuse(key, HIDDEN, allowed);
+                found.refuse_key(key, self.no_such_key(key, &known));
             }
         }
+    }
+
+    /// `own`: the keys of its kind.
+    fn no_such_key(&self, key: &str, own: &[String]) -> String {
+        let allowed: Vec<&str> = OF_EVERY_KIND
+            .into_iter()
+            .chain(own.iter().map(String::as_str))
+            .collect();
+        let near = nearest(key, &allowed).map(|near| format!("; did you mean {near}?"));
+        format!(
+            "a receiver of kind {} has no such key{} It has {}",
+            self.kind,
+            near.as_deref().unwrap_or("."),
+            allowed.join(", ")
+        )
     }
 
     fn check_secret(&self, key: &str, found: &mut Validator) {
@@ -98,8 +115,10 @@ impl ReceiverSettings {
         match (self.given(key).is_empty(), self.given(&file).is_empty()) {
             (true, true) => {
                 let kind = self.kind;
-                let allowed = format!("present for kind {kind}: set {file} (a file's first line), or {key}");
-                found.refuse(key, "missing", allowed);
+                let why = format!(
+                    "it is missing, and a receiver of kind {kind} needs it: set {file} (a file's first line), or {key}"
+                );
+                found.refuse_key(key, why);
             }
             (false, false) => {
                 found.refuse(key, HIDDEN, format_args!("one of {key} and {file}, not both"));

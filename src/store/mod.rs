@@ -77,6 +77,16 @@ impl StoreError {
             _ => None,
         }
     }
+
+    /// Whether a text of the request holds a character that PostgreSQL does not store: a NUL. The database is sound.
+    #[must_use]
+    pub fn is_unstorable(&self) -> bool {
+        let code = match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code(),
+            _ => None,
+        };
+        code.is_some_and(|code| matches!(code.as_ref(), "22021" | "22P05"))
+    }
 }
 
 /// The database's clock: the engine's only one.

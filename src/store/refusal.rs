@@ -54,7 +54,9 @@ const CHECK_THE_LOGIN: &str =
 /// What doctor says of a ledger that is not whole, `integrity::REMEDY`, goes before a migration.
 const RESTORE_OR_MIGRATE: &str = "run `lgi-mm doctor`: if it says that the ledger is not whole, restore the whole dump; \
                                   otherwise run `lgi-mm migrate` as the role that owns the database";
-const UNSTORABLE: &str = "a text holds a character that PostgreSQL does not store";
+const UNSTORABLE: &str = "a text holds a NUL character (U+0000), which PostgreSQL does not store";
+const LEAVE_IT_OUT: &str =
+    "leave it out of what was given; if nothing that was given has one, report it, with the server's log";
 const REPORT_IT: &str = "report it, with the server's log";
 const MIGRATE: &str = "run `lgi-mm migrate` as the role that owns the database";
 
@@ -233,8 +235,8 @@ pub const TABLE: &[Refusal] = table! {
     "42703" "": "a column is missing: another version's schema" => MIGRATE;
     "42883" "": "a function is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
     "42704" "": "a type or setting is missing: another version's schema, or a server that is too old" => MIGRATE;
-    "22021" "": UNSTORABLE => REPORT_IT;
-    "22P05" "": UNSTORABLE => REPORT_IT;
+    "22021" "": UNSTORABLE => LEAVE_IT_OUT;
+    "22P05" "": UNSTORABLE => LEAVE_IT_OUT;
     "55006" "": "another session is using it" => "stop the other processes that use this database, then run it again";
     // Waiting.
     "57014" "statement timeout": "a statement took longer than statement_timeout"

@@ -295,3 +295,98 @@ async fn standard_output_has_the_protocol_and_nothing_else() {
         assert_eq!(said["jsonrpc"], "2.0", "{line}");
     }
 }
+
+/// The beginning of a session, `writes` calls that pause and resume job 1 in turns, and seven mistakes.
+fn pipelined(writes: usize) -> Vec<String> {
+    let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "raw", "version": "1" } });
+    let call = |id: usize, params: Value| {
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
+    };
+    let mut lines = vec![
+        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello }).to_string(),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string(),
+    ];
+    lines.extend((1..=writes).map(|id| {
+        let name = if id % 2 == 1 { "pause" } else { "resume" };
+        call(id, json!({ "name": name, "arguments": { "job": "1" } }))
+    }));
+    // Unknown, of another form, and with arguments that the tool does not have.
+    lines.extend([
+        call(101, json!({ "name": "no_such_tool" })),
+        call(102, json!({ "name": 5 })),
+        call(103, json!({ "arguments": {} })),
+        call(104, json!({ "name": "job", "arguments": [1] })),
+        call(105, json!({ "name": "job", "arguments": { "job": 1 } })),
+        call(106, json!({ "name": "job", "arguments": { "job": "a\u{0}b" } })),
+        json!({ "jsonrpc": "2.0", "id": 107, "method": "no/such" }).to_string(),
+    ]);
+    lines
+}
+
+/// What an agent pipelines is carried out in the order in which it wrote it, however fast it writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_are_sent_at_once_are_carried_out_in_their_order_and_mistakes_have_the_protocol_s_codes()
+{
+    let made = Installation::new().await;
+    let mut ours = program(&made.db, &made.dir);
+    ours.args(["mcp", "--allow", "pause, Resume"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = ours.spawn().expect("our own program");
+    let mut input = child.stdin.take().expect("its input");
+    let writes = 40;
+    let lines = pipelined(writes);
+    input
+        .write_all(format!("{}\n", lines.join("\n")).as_bytes())
+        .expect("written");
+    let wanted = writes + 8;
+    let read = tokio::task::spawn_blocking(move || {
+        use std::io::{BufRead, BufReader};
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let said: Vec<Value> = lines
+            .take(wanted)
+            .map(|line| serde_json::from_str(&line.expect("text")).expect("JSON"))
+            .collect();
+        drop(input);
+        child.wait().expect("an end");
+        said
+    });
+    let said = read.await.expect("a thread");
+    let answer = |id: usize| said.iter().find(|line| line["id"] == id).expect("an answer");
+    for id in 1..=writes {
+        let answer = answer(id);
+        let after = if id % 2 == 1 { "PAUSED" } else { "RUNNING" };
+        let seen = &answer["result"]["structuredContent"];
+        assert_eq!(
+            (&seen["after"], &seen["changed"]),
+            (&after.into(), &true.into()),
+            "{id}: {answer}"
+        );
+    }
+    let orders: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM job_events WHERE actor = 'mcp:tester' ORDER BY id")
+            .fetch_all(&made.db.pool)
+            .await
+            .expect("the audit");
+    let expected: Vec<&str> = ["pause", "resume"].into_iter().cycle().take(writes).collect();
+    assert_eq!(orders, expected);
+    for (id, code) in [
+        (101, -32_602),
+        (102, -32_602),
+        (103, -32_602),
+        (104, -32_602),
+        (107, -32_601),
+    ] {
+        let answer = answer(id);
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+    }
+    for id in [105, 106] {
+        let answer = answer(id);
+        assert_eq!(answer["result"]["isError"], true, "{answer}");
+        let why = answer["result"]["structuredContent"]["error"]["untrusted"]
+            .as_str()
+            .expect("why");
+        assert!(why.starts_with("job: "), "{why}");
+    }
+}

@@ -264,3 +264,108 @@ async fn each_command_is_carried_out_once_and_answered_wherever_the_reader_dies_
     }
     assert_eq!(telegram.polls_max(), 1, "one at a time");
 }
+
+/// A process that only loses its lock still carries the tick out: who takes the lock over must not begin it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_whose_reader_loses_only_its_lock_is_carried_out_once() {
+    let chatting = Chatting::new().await;
+    let telegram = &chatting.telegram;
+    // Its trade is not final for a while.
+    let slow = [("LGI_MM__PAPER__BLOCK_TIME", "4s")];
+    let one = chatting.serve(testkit::db().await, &slow).await;
+    quiet_job(&one, 1);
+    let two = chatting.serve(one.database(), &slow).await;
+    telegram.write(OPERATOR, "/tick 1");
+    for _ in 0..500 {
+        if !actions(&one).await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1835859971
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let cut: i64 = sqlx::query_scalar(cut)
+        .fetch_one(&one.db.pool)
+        .await
+        .expect("the lock");
+    assert_eq!(cut, 1, "one process reads");
+    let said = telegram.until(2).await;
+    assert!(
+        said.iter().any(|(_, text)| text.contains("not begun again")),
+        "{said:#?}"
+    );
+    assert!(said.iter().any(|(_, text)| text.contains("trade 1")), "{said:#?}");
+    assert_eq!(actions(&one).await.len(), 1, "one tick");
+    let trades: i64 = sqlx::query_scalar("SELECT count(*) FROM trades")
+        .fetch_one(&one.db.pool)
+        .await
+        .expect("trades");
+    assert_eq!(trades, 1);
+    // Two processes that begin one command at the same instant.
+    let since = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    let begin = || {
+        lgi_mm::store::chat::tick_once(
+            &one.db.pool,
+            lgi_mm::domain::ids::JobId(1),
+            "telegram:22#77",
+            since,
+        )
+    };
+    let begun = futures::future::join_all((0..8).map(|_| begin())).await;
+    let begun = begun.into_iter().filter_map(|slot| slot.expect("an answer"));
+    assert_eq!(begun.count(), 1);
+    drop(two);
+}
+
+/// Doctor and the list of receivers say who may command, and whether the bot answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_command_from_a_chat_and_whether_its_bot_answers_is_shown() {
+    let chatting = Chatting::new().await;
+    let served = chatting.serve(testkit::db().await, &[]).await;
+    let viewer = served.token("viewer");
+    let listed = served.get(&viewer, "/api/v1/receivers").await.json();
+    let may = "through ops, from 1 viewer, 1 operator, 1 owner";
+    assert_eq!(listed[0]["commands"], may, "{listed}");
+    let chat = |checks: serde_json::Value| {
+        let found = checks.as_array().expect("checks").iter();
+        let mut found = found
+            .filter(|check| check["what"] == "commands from a chat")
+            .cloned();
+        found.next().expect("a check")
+    };
+    let check = chat(served.get(&viewer, "/api/v1/doctor").await.json());
+    assert_eq!(check["status"], "OK", "{check}");
+    assert!(
+        check["seen"].as_str().is_some_and(|seen| seen.contains(may)),
+        "{check}"
+    );
+    // What PostgreSQL cannot store does not stop the reader.
+    let answer = chatting.telegram.asked(VIEWER, "/job \u{0}").await;
+    assert!(answer.contains("number of a job"), "{answer}");
+    let file = chatting.dir.path().join("lgi-mm.toml");
+    let text = std::fs::read_to_string(&file).expect("settings");
+    std::fs::write(&file, text.replace(TOKEN, "8675309:revokedrevokedrevoked")).expect("settings");
+    let other = Served::on(
+        served.database(),
+        &[("LGI_MM_SETTINGS", file.to_str().expect("a path"))],
+    )
+    .await;
+    let check = chat(other.get(&viewer, "/api/v1/doctor").await.json());
+    assert_eq!(check["status"], "FAIL", "{check}");
+    assert!(
+        check["seen"]
+            .as_str()
+            .is_some_and(|seen| seen.contains("HTTP 401")),
+        "{check}"
+    );
+    assert!(
+        !other.log().contains("taking commands from a chat"),
+        "{}",
+        other.log()
+    );
+    assert!(
+        served.log().contains("taking commands from a chat"),
+        "{}",
+        served.log()
+    );
+}

@@ -64,6 +64,37 @@ async fn the_installation_is_read_as_the_command_line_prints_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_no_path_of_the_machine_and_the_console_is_found_without_its_slash() {
+    let served = Served::new().await;
+    quiet_job(&served, 1);
+    let viewer = served.token("viewer");
+    // Where things are on the machine is for those who work on it.
+    let owner = served.token("owner");
+    let home = std::env::temp_dir().display().to_string();
+    let mut seen = 0;
+    for path in [
+        "/api/v1/doctor",
+        "/api/v1/wallets/policy",
+        "/api/v1/wallets",
+        "/api/v1/receivers",
+    ] {
+        let (all, some) = (
+            served.get(&owner, path).await.text,
+            served.get(&viewer, path).await.text,
+        );
+        seen += all.matches(&home).count();
+        assert!(!some.contains(&home), "{path}: {some}");
+    }
+    assert!(seen > 0, "an owner sees them");
+    let console = answer(served.request(Method::GET, "/console")).await;
+    assert_eq!(
+        console.status,
+        StatusCode::OK,
+        "it leads to /console/: {console:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_overview_adds_up_what_the_list_of_jobs_shows() {
     let served = Served::new().await;
     for job in 1..=3 {

@@ -2,14 +2,14 @@
 
 use std::process::Command;
 
-use crate::server::{Served, quiet_job};
+use crate::server::Served;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_curl_line_of_the_api_page_works() {
     let page = include_str!("../../docs/api.md");
     let served = Served::new().await;
-    quiet_job(&served, 1);
     let (viewer, owner) = (served.token("viewer"), served.token("owner"));
+    let (ticket, dir) = (served.ticket("viewer"), tempfile::tempdir().expect("a directory"));
     let blocks = page
         .split("```sh tried\n")
         .skip(1)
@@ -22,6 +22,8 @@ async fn each_curl_line_of_the_api_page_works() {
             .args(["60", "bash", "-c", line])
             .env("VIEWER", &viewer)
             .env("OWNER", &owner)
+            .env("TICKET", &ticket)
+            .env("JAR", dir.path().join("jar"))
             .env("API", format!("http://{}/api/v1", served.address));
         let ran = shell.output().expect("bash");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

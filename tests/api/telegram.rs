@@ -127,6 +127,7 @@ async fn call(
     match method.as_str() {
         "getUpdates" => updates(&inner, &body).await,
         "sendMessage" => said(&inner, &body),
+        "getMe" => Json(json!({ "ok": true, "result": { "id": 1, "is_bot": true } })).into_response(),
         _ => (
             StatusCode::NOT_FOUND,
             Json(json!({ "ok": false, "description": "Not Found" })),

@@ -159,17 +159,39 @@ async fn ended(served: &Served, token: &str, started: &Answer) -> Value {
     }
 }
 
-/// Wrong prices fail a run; what cannot be run at all is refused.
-async fn refusals(served: &Served, (operator, viewer): (&str, &str), body: &Value) {
+/// What cannot be run at all is refused, wrong prices too.
+async fn refusals(served: &Served, operator: &str, body: &Value) {
     let mut broken = body.clone();
     broken["csv"] = "time,price\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,none\n".into();
-    let broken = post(served, operator, "/api/v1/backtests", broken).await;
-    let broken = ended(served, viewer, &broken).await;
-    let error = broken["error"].as_str().expect("why").to_owned();
+    let refused = post(served, operator, "/api/v1/backtests", broken).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    let error = refused.json()["detail"].as_str().expect("why").to_owned();
     assert!(
-        error.contains("swings.csv") && error.contains("line 3") && !error.contains("/tmp"),
+        error.starts_with("`csv`: swings.csv") && error.contains("line 3") && !error.contains("/tmp"),
         "{error}"
     );
+    for (change, said) in [
+        (json!({ "csv": "no prices at all\n1;2;3\n" }), "`csv`: swings.csv"),
+        (json!({ "csv": "" }), "`csv`: swings.csv"),
+        (
+            json!({ "walk_forward": 2 }),
+            "`walk_forward` 2: it tests the best of a sweep",
+        ),
+        (json!({ "sort_by": "net" }), "`sort_by`: it ranks"),
+        (
+            json!({ "from": "2026-01-01" }),
+            "`from`: it chooses candles of `token`",
+        ),
+    ] {
+        let mut body = body.clone();
+        for (key, value) in change.as_object().expect("members") {
+            body[key] = value.clone();
+        }
+        let refused = post(served, operator, "/api/v1/backtests", body).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{change}: {refused:?}");
+        let detail = refused.json()["detail"].as_str().expect("why").to_owned();
+        assert!(detail.starts_with(said), "{change}: {detail}");
+    }
     for (wrong, said) in [
         (json!({ "mode": "ACCUMULATE" }), "`csv` or `token`"),
         (
@@ -249,10 +271,99 @@ async fn backtests_run_one_after_the_other_are_as_the_command_lines_and_have_the
     ] {
         assert!(policy.contains(part), "{policy}");
     }
-    refusals(&served, (&operator, &viewer), &body).await;
+    refusals(&served, &operator, &body).await;
     let gone = served.get(&viewer, "/api/v1/backtests/1").await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
     assert!(gone.text.contains("end with the server"), "{gone:?}");
+}
+
+/// Many configurations over many prices: it takes a while.
+fn long() -> Value {
+    let rows = (0..40_000_u32).map(|minute| {
+        let at = 1_767_225_600 + u64::from(minute) * 60;
+        format!("{at},{}\n", 100 + (minute % 480).abs_diff(240))
+    });
+    json!({
+        "csv": format!("time,price\n{}", rows.collect::<String>()), "mode": "ACCUMULATE",
+        "set": ["schedule.cron=* * * * *"],
+        "sweep": ["accumulate.dca_amount_usd=1..40:1", "accumulate.dip_buy_threshold_pct=1..40:1"],
+    })
+}
+
+async fn state(served: &Served, token: &str, run: &Value) -> String {
+    let path = format!("/api/v1/backtests/{run}");
+    let seen = served.get(token, &path).await.json();
+    seen["state"].as_str().expect("a state").to_owned()
+}
+
+/// One that runs for long, and those that wait behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_can_be_cancelled_and_nobody_s_queue_blocks_another() {
+    let served = Served::new().await;
+    let (operator, owner, viewer) = (
+        served.token("operator"),
+        served.token("owner"),
+        served.token("viewer"),
+    );
+    let cancel = async |token: &str, run: &Value| {
+        let path = format!("/api/v1/backtests/{run}");
+        let request = served.request(Method::DELETE, &path).bearer_auth(token);
+        answer(
+            request
+                .header("Idempotency-Key", format!("cancel {run}"))
+                .json(&json!({})),
+        )
+        .await
+    };
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let started = post(&served, &operator, "/api/v1/backtests", long()).await;
+        assert_eq!(started.status, StatusCode::OK, "{started:?}");
+        runs.push(started.json()["run"].clone());
+    }
+    let sixth = post(&served, &operator, "/api/v1/backtests", long()).await;
+    assert_eq!(sixth.status, StatusCode::CONFLICT, "{sixth:?}");
+    assert!(sixth.text.contains("5 backtests of yours"), "{sixth:?}");
+    // Somebody else starts one all the same, and comes up next: they have had no turn yet.
+    let small = json!({ "csv": prices(48), "mode": "ACCUMULATE" });
+    let theirs = post(&served, &owner, "/api/v1/backtests", small).await;
+    assert_eq!(theirs.status, StatusCode::OK, "{theirs:?}");
+    assert_eq!(theirs.json()["by"], "api:owner");
+    assert_eq!(cancel(&viewer, &runs[0]).await.status, StatusCode::FORBIDDEN);
+    let not_theirs = cancel(&operator, &theirs.json()["run"]).await;
+    assert_eq!(not_theirs.status, StatusCode::CONFLICT, "{not_theirs:?}");
+    assert!(
+        not_theirs.text.contains("was started by api:owner"),
+        "{not_theirs:?}"
+    );
+    let cancelled = cancel(&operator, &runs[0]).await;
+    assert_eq!(
+        (cancelled.status, &cancelled.json()["state"]),
+        (StatusCode::OK, &"cancelled".into()),
+        "{cancelled:?}"
+    );
+    let ended = ended(&served, &viewer, &theirs).await;
+    assert_eq!(ended["state"], "done", "{ended}");
+    // One that waits is cancelled before its turn; an owner cancels anybody's.
+    for run in &runs[1..] {
+        let cancelled = cancel(&owner, run).await;
+        assert_eq!(cancelled.json()["state"], "cancelled", "{cancelled:?}");
+    }
+    let over = cancel(&owner, &theirs.json()["run"]).await;
+    assert_eq!(over.status, StatusCode::CONFLICT, "{over:?}");
+    assert!(over.text.contains("is done"), "{over:?}");
+    for run in &runs {
+        assert_eq!(state(&served, &viewer, run).await, "cancelled");
+    }
+    let next = post(
+        &served,
+        &operator,
+        "/api/v1/backtests",
+        json!({ "csv": prices(48), "mode": "ACCUMULATE" }),
+    )
+    .await;
+    let next = self::ended(&served, &viewer, &next).await;
+    assert_eq!(next["state"], "done", "the queue is free: {next}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,6 +209,39 @@ async fn an_edit_is_made_on_the_version_that_was_read_or_not_at_all() {
     assert_ne!(now.header("etag"), etag);
 }
 
+/// What stops nothing says so, and why: job 1 runs, two are paused.
+async fn nothing_is_stopped(served: &Served, operator: &str) {
+    for (key, body, matched, why) in [
+        (
+            "n1",
+            json!({ "realm": "live" }),
+            0,
+            "no job fits the request; `GET /api/v1/jobs`",
+        ),
+        ("n2", json!({ "status": "PAUSED" }), 2, "2 jobs fit the request"),
+    ] {
+        let nothing = post(served, operator, "/api/v1/pause", key, body).await;
+        assert_eq!(nothing.status, StatusCode::OK, "{nothing:?}");
+        let nothing = nothing.json();
+        assert_eq!(nothing["matched"], matched, "{nothing}");
+        let said = nothing["nothing"].as_str().expect("why");
+        assert!(
+            said.starts_with("nothing was changed: ") && said.contains(why),
+            "{said}"
+        );
+    }
+    let nowhere = post(
+        served,
+        operator,
+        "/api/v1/pause",
+        "n3",
+        json!({ "chain": "bsae" }),
+    )
+    .await;
+    assert_eq!(nowhere.status, StatusCode::BAD_REQUEST, "{nowhere:?}");
+    assert!(nowhere.text.contains("did you mean base?"), "{nowhere:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_jobs_are_paused_at_once_and_the_undo_gives_back_what_it_stopped() {
     let served = Served::new().await;
@@ -265,6 +298,7 @@ async fn several_jobs_are_paused_at_once_and_the_undo_gives_back_what_it_stopped
     .await
     .json();
     assert_eq!(changed(&undone), [1], "{undone}");
+    nothing_is_stopped(&served, &operator).await;
     let none = post(
         &served,
         &operator,

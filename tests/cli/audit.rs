@@ -202,6 +202,10 @@ const WRITES: &[(&str, Shown)] = &[
         Shown::Here(&["liquidate", TOKEN], of_job("liquidate", true)),
     ),
     (
+        "jobs::tick::tick_once",
+        Shown::By("a_tick_whose_reader_loses_only_its_lock_is_carried_out_once"),
+    ),
+    (
         "jobs::tick::tick",
         Shown::Here(&["tick", TOKEN], of_job("tick", false)),
     ),

@@ -24,6 +24,7 @@ mod keep;
 mod life;
 mod logs;
 mod means;
+mod named;
 mod next;
 mod order;
 mod pnl;

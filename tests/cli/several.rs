@@ -82,7 +82,7 @@ async fn several_jobs_as_json() {
             "job": "job 4 (FOUR, paper on base)", "code": 4,
             "message": "job 4 (FOUR, paper on base): a job that is IDLE cannot be paused; allowed now: start, remove",
         }],
-        "pause": 2, "undo": "lgi-mm resume --paused-by 2",
+        "matched": 2, "pause": 2, "undo": "lgi-mm resume --paused-by 2",
     });
     assert_eq!(shown, expected);
     let error: Value = serde_json::from_str(&ran.stderr).expect("JSON");
@@ -95,7 +95,7 @@ async fn filters_choose_jobs_and_one_named_job_is_refused_as_before() {
     live(&terminal).await;
     assert_eq!(
         terminal.ok(&["pause", "--paper", "--status", "error"]),
-        "no job of this kind\n"
+        "nothing was changed: no job fits the request; `lgi-mm list` shows all jobs\n"
     );
     let paused = terminal.ok(&["pause", "--live"]);
     assert!(

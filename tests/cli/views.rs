@@ -79,7 +79,12 @@ async fn views_of_receivers() {
         "notify_test_unknown",
         terminal.run(&["notify", "test", "opps"]).story()
     );
-    terminal.start(&["--set", "notify.receivers=[\"ops\", \"opps\"]"]);
+    terminal.start(&["--set", "notify.receivers=[\"ops\"]"]);
+    // A receiver that was removed from the settings since.
+    sqlx::query("UPDATE jobs SET config = jsonb_set(config, '{notify,receivers}', '[\"ops\", \"opps\"]')")
+        .execute(&terminal.pool)
+        .await
+        .expect("a configuration");
     let doctor = terminal.run(&["doctor", "--json"]);
     let checks: Vec<serde_json::Value> = serde_json::from_str(&doctor.stdout).expect("JSON");
     let receivers: Vec<&serde_json::Value> = checks

@@ -122,11 +122,15 @@ fn the_queue_crate_uses_nothing_of_ours() {
 }
 
 /// What a face may name of this program, and why: everything else is asked of `app`.
-const FACE_MAY_NAME: [(&str, &str); 11] = [
+const FACE_MAY_NAME: [(&str, &str); 12] = [
     ("api", "itself; a command serves it"),
     ("app", "requests and views"),
     ("chat", "itself; services run it"),
     ("cli", "itself"),
+    (
+        "commands",
+        "what is done on the machine is a command in every face",
+    ),
     ("config", "settings are read before anything is asked"),
     ("domain", "values of requests and views"),
     ("mcp", "itself; a command runs it"),

@@ -9,7 +9,7 @@ use std::{
 use super::house::{House, Module};
 
 /// The rooms of the main crate from the ground up. A room uses rooms above it in this list only.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["ports", "failpoint", "trust", "telemetry", "version", "systemd"],
     &["service"],
     &["store"],
@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 9] = [
     &["runner"],
     &["config"],
     &["app"],
+    &["commands"],
     &["api", "chat", "mcp"],
 ];
 

@@ -1,15 +1,16 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { get, type Run, save, type Swept, text } from "../api/client";
+import { get, type Run, type Session, save, type Swept, text } from "../api/client";
 import { Fact, Problems } from "./common";
 import { full, gain, percent, tone, usd } from "./format";
+import { may, Outcome, useOrders } from "./order";
 
 /** Between two looks at a run that is not over, ms. */
 const EVERY = 700;
 /** Configurations of a sweep that are listed. */
 const LISTED = 25;
 
-export const isOver = (run: Run) => run.state === "done" || run.state === "failed";
+export const isOver = (run: Run) => ["done", "failed", "cancelled"].includes(run.state);
 
 /** A run, looked at until it is over. */
 export function useRun(first: Run | null): { run: Run | null; error: string | null } {
@@ -37,9 +38,10 @@ export function useRun(first: Run | null): { run: Run | null; error: string | nu
   return seen;
 }
 
-/** How far it is, and what came of it. */
-export function RunCard({ first, ended }: { first: Run; ended?: () => void }) {
+/** How far it is, what came of it, and for an operator the button that ends it. */
+export function RunCard({ first, session, ended }: { first: Run; session: Session; ended?: () => void }) {
   const { run, error } = useRun(first);
+  const orders = useOrders(() => undefined);
   const over = run !== null && isOver(run);
   useEffect(() => {
     if (over) ended?.();
@@ -50,6 +52,27 @@ export function RunCard({ first, ended }: { first: Run; ended?: () => void }) {
       <div role="status">
         <Progress run={run} />
       </div>
+      {!over && may(session.role, "operator") && (
+        <div class="bar">
+          <button
+            type="button"
+            disabled={orders.busy !== null}
+            onClick={() =>
+              void orders.act({
+                label: "Cancel",
+                path: `/backtests/${run.run}`,
+                body: {},
+                key: crypto.randomUUID(),
+                manner: { method: "DELETE" },
+                tell: () => "The backtest is cancelled.",
+              })
+            }
+          >
+            Cancel
+          </button>
+        </div>
+      )}
+      <Outcome orders={orders} />
       {error && <p class="notice warn">{error}</p>}
       {run.error && <p class="notice bad lines">{run.error}</p>}
       {run.summary && <Result run={run} />}

@@ -21,7 +21,7 @@ export function BacktestView({ session }: { session: Session }) {
       ) : (
         <p class="notice warn">An operator or owner starts backtests.</p>
       )}
-      {chosen && <RunCard first={chosen} ended={again} key={chosen.run} />}
+      {chosen && <RunCard first={chosen} session={session} ended={again} key={chosen.run} />}
       {!data && !error && <Loading />}
       {data && data.length > 0 && <Runs runs={data} chosen={chosen?.run ?? null} choose={choose} />}
     </>
@@ -138,7 +138,7 @@ function Form({ started }: { started: (run: Run) => void }) {
         <button type="submit" class="main" disabled={orders.busy !== null || (given.csv === null && !given.token.trim())}>
           Run
         </button>
-        <span class="faint">One runs at a time, on one core. Backtests end with the server; the last 20 are kept until then.</span>
+        <span class="faint">One runs at a time, on one core, and five of yours may wait. Backtests end with the server; the last 20 are kept until then.</span>
       </div>
     </form>
   );

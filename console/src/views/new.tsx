@@ -25,7 +25,7 @@ export function NewView({ session }: { session: Session }) {
     <>
       <h1 tabIndex={-1}>New job</h1>
       <Token found={setFound} />
-      {found && <Rules found={found} key={`${found.chain} ${found.token}`} />}
+      {found && <Rules found={found} session={session} key={`${found.chain} ${found.token}`} />}
     </>
   );
 }
@@ -132,7 +132,7 @@ function useCheck(body: object): Said {
   return said;
 }
 
-function Rules({ found }: { found: Found }) {
+function Rules({ found, session }: { found: Found; session: Session }) {
   const [mode, setMode] = useState("ACCUMULATE");
   const [live, setLive] = useState(false);
   const [symbol, setSymbol] = useState(found.symbol ?? "");
@@ -182,15 +182,15 @@ function Rules({ found }: { found: Found }) {
         {live && <p class="notice bad">This job would trade with real money. Nothing is started before you confirm what the server proposes.</p>}
       </section>
       <Keys keys={keys} mode={mode} base={defaults} values={values} set={typed} error={error} />
-      <Begin body={body} would={would} error={error} found={found} live={live} />
+      <Begin body={body} would={would} error={error} found={found} live={live} session={session} />
     </>
   );
 }
 
-type Beginning = { body: { set: string[]; mode: string }; would: WouldStart | null; error: string | null; found: Found; live: boolean };
+type Beginning = { body: { set: string[]; mode: string }; would: WouldStart | null; error: string | null; found: Found; live: boolean; session: Session };
 
 /** What it would do; a backtest of it; its start. */
-function Begin({ body, would, error, found, live }: Beginning) {
+function Begin({ body, would, error, found, live, session }: Beginning) {
   const orders = useOrders(() => undefined);
   const tried = useOrders(() => undefined);
   const [job, setJob] = useState<Started | null>(null);
@@ -249,7 +249,7 @@ function Begin({ body, would, error, found, live }: Beginning) {
           <p class="faint">Checking…</p>
         )}
       </div>
-      {run && <RunCard first={run} key={run.run} />}
+      {run && <RunCard first={run} session={session} key={run.run} />}
       <Outcome orders={tried} />
       <Outcome orders={orders} />
       <div class="bar">

@@ -1,25 +1,14 @@
 //! Days, weeks, months and years of a time zone, for figures that people look at by period.
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use super::{Timestamp, zone::Zone};
+use super::{Timestamp, name::read_in_any_case, zone::Zone};
 
 /// What time is divided into.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Display, EnumString, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -36,6 +25,8 @@ pub enum Calendar {
     #[default]
     All,
 }
+
+read_in_any_case!(Calendar);
 
 /// One day, week, month or year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

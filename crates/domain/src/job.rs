@@ -4,6 +4,8 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use crate::name::read_in_any_case;
+
 pub use crate::ids::JobId;
 
 /// Whether a job's money is real.
@@ -19,8 +21,8 @@ pub use crate::ids::JobId;
     Display,
     EnumString,
     IntoStaticStr,
+    VariantArray,
     Serialize,
-    Deserialize,
 )]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -43,9 +45,7 @@ impl Realm {
 }
 
 /// How a job trades. Fixed for a job's life.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobMode {
@@ -73,9 +73,7 @@ impl JobMode {
 }
 
 /// Status of a job.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobStatus {
@@ -90,6 +88,8 @@ pub enum JobStatus {
     /// Stopped by too many consecutive failures.
     Error,
 }
+
+read_in_any_case!(Realm, JobMode, JobStatus);
 
 /// A command to a job, from a user or the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]

@@ -33,6 +33,7 @@ pub mod notice;
 pub mod onchain;
 pub mod order;
 pub mod outlook;
+pub mod plain;
 pub mod pool;
 pub mod price;
 pub mod purpose;

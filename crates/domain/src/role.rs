@@ -3,20 +3,11 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantArray};
 
+use crate::name::read_in_any_case;
+
 /// A role; each may do what those before it may.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Display,
-    EnumString,
-    VariantArray,
-    Serialize,
-    Deserialize,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantArray, Serialize,
 )]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +19,8 @@ pub enum Role {
     /// Starts, edits, sells, and moves what a job owns.
     Owner,
 }
+
+read_in_any_case!(Role);
 
 /// What a token of the HTTP API is used with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray, Serialize, Deserialize)]

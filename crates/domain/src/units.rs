@@ -14,5 +14,5 @@ pub use price::Price;
 pub use rounding::{
     BPS, MoneyError, NATIVE_DECIMALS, ParseUnitError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE,
 };
-pub use text::exact_decimal;
+pub use text::{exact_decimal, exact_decimal_or_none};
 pub use usd::Usd;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::{
     ToSchema,
     openapi::{
@@ -12,16 +13,16 @@ use utoipa::{
     },
 };
 
+use super::paths::shown_to;
 use crate::{
     api::{problem::Problem, state::Shared, wording::described},
     app::{
         ErrorKind,
-        doctor::Check,
         fleet::{self, Running, Signer},
         policy::{self, PolicyView},
-        receivers::{self, ReceiverView},
-        tokens::{self, TokenLine},
-        wallets::{self, ListedWallet},
+        receivers,
+        tokens::{self, Bearer, TokenLine},
+        wallets,
     },
     domain::{Timestamp, ids::TradeId, job::Realm},
     version,
@@ -31,8 +32,11 @@ use crate::{
 /// 10 s old.
 #[utoipa::path(get, path = "/api/v1/doctor", tag = "installation", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Checks, each with its fix", body = ref("#/components/schemas/doctor"))))]
-pub(in crate::api) async fn doctor(State(api): State<Shared>) -> Result<Json<Vec<Check>>, Problem> {
-    Ok(Json(api.checks.made(&api.app).await?))
+pub(in crate::api) async fn doctor(
+    State(api): State<Shared>,
+    Extension(bearer): Extension<Bearer>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown_to(&bearer, &api.checks.made(&api.app).await?)?))
 }
 
 /// What runs and what waits.
@@ -128,8 +132,14 @@ pub(in crate::api) async fn health(State(api): State<Shared>) -> Result<Json<Hea
 /// Wallets whose key is on this server's machine, and those that jobs use; balances, and how long they last.
 #[utoipa::path(get, path = "/api/v1/wallets", tag = "installation", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Wallets", body = ref("#/components/schemas/wallet-list"))))]
-pub(in crate::api) async fn wallets(State(api): State<Shared>) -> Result<Json<Vec<ListedWallet>>, Problem> {
-    Ok(Json(wallets::holdings_of(&api.app).await?.wallets))
+pub(in crate::api) async fn wallets(
+    State(api): State<Shared>,
+    Extension(bearer): Extension<Bearer>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown_to(
+        &bearer,
+        &wallets::holdings_of(&api.app).await?.wallets,
+    )?))
 }
 
 /// Nonces and halts of a wallet on a chain.
@@ -190,20 +200,26 @@ fn policy_or_none() -> RefOr<Schema> {
 /// What the policy on this server's machine lets its keys sign, and how much of it is used. No operation changes it.
 #[utoipa::path(get, path = "/api/v1/wallets/policy", tag = "installation", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "The policy", body = PolicyAnswer)))]
-pub(in crate::api) async fn policy(State(api): State<Shared>) -> Result<Json<PolicyAnswer>, Problem> {
+pub(in crate::api) async fn policy(
+    State(api): State<Shared>,
+    Extension(bearer): Extension<Bearer>,
+) -> Result<Json<Value>, Problem> {
     let (policy, problem) = match policy::show_of(&api.app) {
         Ok(policy) => (Some(policy), None),
         Err(error) if error.kind() == ErrorKind::Refused => (None, Some(described(&error))),
         Err(error) => return Err(error.into()),
     };
-    Ok(Json(PolicyAnswer { policy, problem }))
+    Ok(Json(shown_to(&bearer, &PolicyAnswer { policy, problem })?))
 }
 
 /// Receivers of messages, those in the settings of this server first.
 #[utoipa::path(get, path = "/api/v1/receivers", tag = "installation", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Receivers", body = ref("#/components/schemas/notify-list"))))]
-pub(in crate::api) async fn receivers(State(api): State<Shared>) -> Result<Json<Vec<ReceiverView>>, Problem> {
-    Ok(Json(receivers::list(&api.app).await?))
+pub(in crate::api) async fn receivers(
+    State(api): State<Shared>,
+    Extension(bearer): Extension<Bearer>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown_to(&bearer, &receivers::list(&api.app).await?)?))
 }
 
 /// Tokens, links and sessions, newest first; never their text.

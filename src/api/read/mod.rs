@@ -7,5 +7,6 @@ pub(super) mod jobs;
 pub(super) mod overview;
 pub(super) mod page;
 pub(super) mod paper;
+mod paths;
 pub(super) mod prices;
 pub(super) mod trial;

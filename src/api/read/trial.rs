@@ -30,7 +30,9 @@ pub(in crate::api) struct RunView {
     run: i64,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// waiting, fetching, running, done or failed
+    /// Who started it
+    by: String,
+    /// waiting, fetching, running, done, failed or cancelled
     state: String,
     /// While prices are fetched: how far back they go
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -87,6 +89,7 @@ pub(in crate::api) fn shown(run: &Run) -> RunView {
     RunView {
         run: run.run,
         started_at: run.started_at,
+        by: run.by.clone(),
         state: run.state.to_string(),
         fetched_to: run.fetched_to,
         done: run.done,

@@ -16,6 +16,7 @@ use crate::{
         repeats::{self, Turn},
         tokens::Bearer,
     },
+    domain::role::Role,
 };
 
 /// What a write is about. `T`: its body; an empty one is `{}`.
@@ -110,6 +111,11 @@ impl Order {
     /// Who it is in the audit trail.
     pub(in crate::api) fn actor(&self) -> Actor {
         self.bearer.actor()
+    }
+
+    /// Whether it may do what an owner may.
+    pub(in crate::api) fn is_owners(&self) -> bool {
+        self.bearer.role == Role::Owner
     }
 
     /// Whose key it is, for requests whose application keeps keys of its own.

@@ -9,6 +9,7 @@ use super::once::Write;
 use crate::{
     api::{extract::At, problem::Problem, state::Shared},
     app::paper::{self, FundRequest, TokenFunds},
+    domain::units::exact_decimal_or_none,
 };
 
 /// New balances; what is not given stays.
@@ -16,9 +17,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Fund {
     /// USDC, whole coins
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     usdc: Option<Decimal>,
     /// The native coin, whole coins
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     native: Option<Decimal>,
     /// Tokens as TOKEN=BALANCE: an address, or the ticker of a token that a paper job trades; such as CLAWD=1500.5

@@ -20,7 +20,7 @@ use crate::{
         },
         target,
     },
-    domain::job::Realm,
+    domain::{job::Realm, units::exact_decimal_or_none},
 };
 
 /// Tokens that become the job's own.
@@ -30,9 +30,11 @@ pub(in crate::api) struct Adopt {
     /// How many whole tokens, or all
     tokens: String,
     /// What they cost in all, USD; 0 if they cost nothing. Either this or price
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     cost: Option<Decimal>,
     /// What each of them cost, USD
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     price: Option<Decimal>,
     /// What the answer before said, for a live job

@@ -62,6 +62,11 @@ pub(in crate::api) struct PausedBy {
 struct Several {
     jobs: Vec<Changed>,
     refused: Vec<RefusedLine>,
+    /// Number of jobs that the request means
+    matched: usize,
+    /// Why nothing was changed, if nothing was
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pause: Option<AuditId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +94,8 @@ impl From<Report> for Several {
         let undo = |pause| format!("POST /api/v1/resume with pause: {pause}");
         Self {
             refused: refused.collect(),
+            matched: report.matched,
+            nothing: report.nothing().map(|why| why.rendered(&Http)),
             undo: report.pause.map(undo),
             pause: report.pause,
             jobs: report.jobs,

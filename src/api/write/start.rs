@@ -22,6 +22,7 @@ use crate::{
         config::OrderSide,
         job::{JobMode, Realm},
         span::Span,
+        units::exact_decimal_or_none,
     },
 };
 
@@ -44,6 +45,7 @@ pub(in crate::api) struct Start {
     /// Decimals of the token, 0 to 36
     decimals: Option<u8>,
     /// Mode LIQUIDITY: initial money, USD
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     budget: Option<Decimal>,
     /// Trade with real money
@@ -65,20 +67,25 @@ pub(in crate::api) struct NewOrder {
     /// Token address
     token: String,
     /// A buy: what it spends in all, USD
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     amount: Option<Decimal>,
     /// A sale: how many whole tokens, or all
     tokens: Option<String>,
     /// A sale: what these tokens cost in all, USD
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     cost: Option<Decimal>,
     /// Buy at or below this price, sell at or above it, USD for one token
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     limit: Option<Decimal>,
     /// A price that starts it, USD for one token
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     stop: Option<Decimal>,
     /// A distance from the best price that starts it, per cent
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     trail: Option<Decimal>,
     /// End at this instant, filled or not

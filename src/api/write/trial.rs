@@ -11,10 +11,11 @@ use utoipa::{
     },
 };
 
-use super::{once::Write, start::Start};
+use super::{jobs::Nothing, once::Write, start::Start};
 use crate::{
     api::{
         body::Question,
+        extract::At,
         problem::Problem,
         read::trial::{RunView, shown},
         state::Shared,
@@ -36,7 +37,7 @@ use crate::{
         config::JobConfig,
         ids::JobId,
         job::{JobMode, Realm},
-        units::{Price, Rounding, Usd},
+        units::{Price, Rounding, Usd, exact_decimal_or_none},
     },
 };
 
@@ -49,6 +50,7 @@ pub(in crate::api) struct Look {
     /// Its chain; base if it is not given
     chain: Option<String>,
     /// Size of the buy whose costs are asked, USD; 10 if it is not given
+    #[serde(default, deserialize_with = "exact_decimal_or_none")]
     #[schema(value_type = Option<String>)]
     amount_usd: Option<Decimal>,
 }
@@ -228,7 +230,32 @@ pub(in crate::api) struct Backtest {
 }
 
 impl Backtest {
+    /// Fields that would be ignored with these prices.
+    fn check_fields(&self) -> Result<(), AppError> {
+        let of_candles = [
+            ("chain", self.chain.is_some()),
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("step", self.step.is_some()),
+        ];
+        let unused = match (&self.csv, &self.name) {
+            (Some(_), _) => of_candles.into_iter().find(|(_, given)| *given),
+            (None, Some(_)) => Some(("name", true)),
+            (None, None) => None,
+        };
+        match unused {
+            None => Ok(()),
+            Some(("name", _)) => Err(AppError::Usage(
+                "`name`: it is what the prices of `csv` are called; give `csv`, or leave it out".to_owned(),
+            )),
+            Some((field, _)) => Err(AppError::Usage(format!(
+                "`{field}`: it chooses candles of `token`, and `csv` is given; leave one of them out"
+            ))),
+        }
+    }
+
     fn source(&mut self) -> Result<Source, AppError> {
+        self.check_fields()?;
         let token = match (self.csv.take(), &self.token) {
             (Some(csv), None) => {
                 let name = self.name.take().unwrap_or_else(|| "the given prices".to_owned());
@@ -258,6 +285,11 @@ impl Backtest {
             let read: Result<Axis, _> = text.parse();
             read.map_err(|error| AppError::Usage(format!("`sweep` {text}: {error}")))
         };
+        if self.sweep.is_empty() && self.sort_by.is_some() {
+            let problem =
+                "`sort_by`: it ranks the configurations of a sweep; give `sweep` too, or leave it out";
+            return Err(AppError::Usage(problem.to_owned()));
+        }
         let sort_by = match self.sort_by.as_deref() {
             None | Some("money_weighted") => SortBy::MoneyWeighted,
             Some("net") => SortBy::Net,
@@ -297,7 +329,7 @@ fn instant(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, AppErro
     text.map(read).transpose()
 }
 
-/// Starts a backtest, or a sweep. One runs at a time and five may wait; they end with the server.
+/// Starts a backtest, or a sweep. One runs at a time, and of each token five may wait or run; they end with the server.
 #[utoipa::path(post, path = "/api/v1/backtests", tag = "backtests", request_body = Backtest,
     extensions(("x-role" = json!("operator"))),
     responses((status = 200, description = "The run", body = RunView)))]
@@ -307,14 +339,26 @@ pub(in crate::api) async fn backtest(
 ) -> Result<Response, Problem> {
     let (body, order) = write.split();
     let (request, set) = body.request()?;
-    let runs = api.clone();
+    let (runs, actor) = (api.clone(), order.actor());
     let work = async move {
-        Ok(shown(&runs.runs.start(
-            &runs.app,
-            request,
-            set,
-            chrono::Utc::now(),
-        )?))
+        let asked = (set, actor.as_str());
+        let started = runs.runs.start(&runs.app, request, asked, chrono::Utc::now());
+        Ok(shown(&started.await?))
     };
+    order.once(&api, work).await
+}
+
+/// Cancels a backtest that waits or runs: one's own, or, with the role owner, anybody's.
+#[utoipa::path(delete, path = "/api/v1/backtests/{run}", tag = "backtests", params(("run" = i64, Path)),
+    extensions(("x-role" = json!("operator"))),
+    responses((status = 200, description = "The run", body = RunView)))]
+pub(in crate::api) async fn backtest_cancel(
+    State(api): State<Shared>,
+    At(run): At<i64>,
+    write: Write<Nothing>,
+) -> Result<Response, Problem> {
+    let (_, order) = write.split();
+    let (runs, actor, any) = (api.clone(), order.actor(), order.is_owners());
+    let work = async move { Ok(shown(&runs.runs.cancel(run, actor.as_str(), any)?)) };
     order.once(&api, work).await
 }

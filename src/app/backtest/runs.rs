@@ -3,67 +3,36 @@
 
 use std::{
     collections::VecDeque,
-    io::Write as _,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use tempfile::NamedTempFile;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::{BacktestRequest, SweepRequest, Swept, run, sweep};
+use super::{SweepRequest, Swept, asked::written, run_until, sweep_until};
 use crate::{
-    app::{
-        App, AppError, ErrorKind,
-        history::{self, HistoryRequest},
-        message::Message,
-    },
-    backtest::{
-        Detail,
-        grid::Axis,
-        result::BacktestResult,
-        series::{CandleTime, ReadOptions},
-        sweep::SortBy,
-    },
-    config::{JobLayers, Settings},
-    domain::{Timestamp, job::JobMode},
+    app::{App, AppError, ErrorKind, history, message::Message},
+    backtest::{Detail, result::BacktestResult},
+    config::Settings,
+    domain::Timestamp,
     report,
 };
 
+pub use super::asked::{RunRequest, Source};
+
 /// Runs that are kept, the newest first.
 const KEPT_MAX: usize = 20;
-/// Runs that wait or run.
+/// Runs of one person or program that wait or run.
 const OPEN_MAX: usize = 5;
+/// The same of all together: prices that came with them are in memory.
+const ALL_OPEN_MAX: usize = 20;
 /// Threads of one run: trades of the same machine are not to wait for it.
 const THREADS: NonZeroUsize = NonZeroUsize::MIN;
-
-/// Where the prices are from.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A name, and CSV of times and prices, or of candles.
-    Csv(String, String),
-    /// The candles of a pool.
-    History(HistoryRequest),
-}
-
-/// A backtest to run.
-#[derive(Debug, Clone)]
-pub struct RunRequest {
-    pub source: Source,
-    /// The keys that were given, without the settings' defaults.
-    pub given: JobLayers,
-    /// None: the mode whose keys are given.
-    pub mode: Option<JobMode>,
-    pub decimals: u8,
-    pub symbol: Option<String>,
-    /// Ranges of values; none: one run.
-    pub axes: Vec<Axis>,
-    pub sort_by: SortBy,
-    pub walk_forward: Option<u16>,
-}
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
@@ -76,11 +45,13 @@ pub enum RunState {
     Running,
     Done,
     Failed,
+    /// Somebody gave it up.
+    Cancelled,
 }
 
 impl RunState {
     const fn is_over(self) -> bool {
-        matches!(self, Self::Done | Self::Failed)
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -99,6 +70,8 @@ pub struct Run {
     /// Its number; no other run has it, also after a restart.
     pub run: i64,
     pub started_at: Timestamp,
+    /// Who started it, as the audit trail names them.
+    pub by: String,
     pub state: RunState,
     /// While prices are fetched: how far back they go.
     pub fetched_to: Option<Timestamp>,
@@ -111,72 +84,105 @@ pub struct Run {
     /// The keys that were given, as KEY=VALUE.
     pub set: Vec<String>,
     pub symbol: Option<String>,
+    /// It has its turn, also for the moment that it takes to give it up.
+    busy: bool,
+    stop: Stop,
+}
+
+/// Gives a run up.
+#[derive(Debug, Clone, Default)]
+struct Stop {
+    /// What computes looks at it.
+    set: Arc<AtomicBool>,
+    /// What waits is woken by it.
+    told: CancellationToken,
 }
 
 /// All runs of this process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Runs {
     runs: Arc<Mutex<VecDeque<Run>>>,
-    turn: Arc<Semaphore>,
-}
-
-impl Default for Runs {
-    fn default() -> Self {
-        Self {
-            runs: Arc::default(),
-            turn: Arc::new(Semaphore::new(1)),
-        }
-    }
+    /// A turn has ended, or one that waited was given up.
+    turn: Arc<Notify>,
 }
 
 impl Runs {
-    /// Starts a run; what it was given is checked first.
+    /// Starts a run; what it was given is checked first, its prices too if they came with it. `by`: who asks, as the
+    /// audit trail names them. Turns go to those who have had the fewest of them.
     ///
     /// # Errors
-    /// [`ErrorKind::BadInput`] for a configuration that cannot be used, [`ErrorKind::Refused`] while too many wait.
-    pub fn start(
+    /// [`ErrorKind::BadInput`] for a configuration or prices that cannot be used, [`ErrorKind::Refused`] while too many
+    /// of the same person or program wait.
+    pub async fn start(
         &self,
         app: &App,
         request: RunRequest,
-        set: Vec<String>,
+        (set, by): (Vec<String>, &str),
         now: Timestamp,
     ) -> Result<Run, AppError> {
         let settings = app.settings.clone();
         request.check(&settings)?;
-        let run = self.added(&request, set, now)?;
+        let request = tokio::task::spawn_blocking(move || request.check_csv().map(|()| request))
+            .await
+            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())))?;
+        let run = self.added(&request, set, by, now)?;
         let (runs, number) = (self.clone(), run.run);
         tokio::spawn(async move {
-            // The semaphore is never closed.
-            let Ok(_turn) = runs.turn.acquire().await else {
+            if !runs.comes_up(number).await {
                 return;
-            };
-            let ended = runs.carried_out(number, &settings, request).await;
-            runs.change(number, |run| match ended {
-                Ok(finished) => {
-                    run.state = RunState::Done;
-                    run.finished = Some(Arc::new(finished));
-                }
-                Err(error) => {
-                    run.state = RunState::Failed;
-                    run.error = Some(Message::from(error));
+            }
+            let ended = runs.carried_out(number, &settings, request, &run.stop).await;
+            runs.change(number, |run| {
+                run.busy = false;
+                match ended {
+                    // What came of one that was given up is worth nothing.
+                    _ if run.state == RunState::Cancelled => {}
+                    Ok(finished) => {
+                        run.state = RunState::Done;
+                        run.finished = Some(Arc::new(finished));
+                    }
+                    Err(error) => {
+                        run.state = RunState::Failed;
+                        run.error = Some(Message::from(error));
+                    }
                 }
             });
+            runs.turn.notify_waiters();
         });
-        Ok(run)
+        self.get(number)
     }
 
-    fn added(&self, request: &RunRequest, set: Vec<String>, now: Timestamp) -> Result<Run, AppError> {
+    fn added(
+        &self,
+        request: &RunRequest,
+        set: Vec<String>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Run, AppError> {
         let mut runs = self.locked();
-        let open = runs.iter().filter(|run| !run.state.is_over()).count();
-        if open >= OPEN_MAX {
+        let open = runs.iter().filter(|run| !run.state.is_over());
+        let (all, own) = open.fold((0_usize, 0_usize), |(all, own), run| {
+            (
+                all.saturating_add(1),
+                own.saturating_add(usize::from(run.by == by)),
+            )
+        });
+        if own >= OPEN_MAX || all >= ALL_OPEN_MAX {
+            let whose = if own >= OPEN_MAX {
+                "of yours"
+            } else {
+                "of all together"
+            };
             return Err(AppError::Refused(format!(
-                "{open} backtests wait or run already; start another once one of them is done"
+                "{} backtests {whose} wait or run already; start another once one of them is done, or cancel one",
+                if own >= OPEN_MAX { own } else { all }
             )));
         }
         let newest = runs.front().map_or(0, |run| run.run);
         let run = Run {
             run: now.timestamp_millis().max(newest.saturating_add(1)),
             started_at: now,
+            by: by.to_owned(),
             state: RunState::Waiting,
             fetched_to: None,
             done: 0,
@@ -185,16 +191,76 @@ impl Runs {
             finished: None,
             set,
             symbol: request.symbol.clone(),
+            busy: false,
+            stop: Stop::default(),
         };
         runs.push_front(run.clone());
         while runs.len() > KEPT_MAX {
-            let oldest = runs.iter().rposition(|run| run.state.is_over());
+            let oldest = runs.iter().rposition(|run| run.state.is_over() && !run.busy);
             match oldest {
                 Some(place) => drop(runs.remove(place)),
                 None => break,
             }
         }
         Ok(run)
+    }
+
+    /// Waits for the turn of a run, and takes it. `false`: it was given up meanwhile.
+    async fn comes_up(&self, number: i64) -> bool {
+        loop {
+            let turn = self.turn.notified();
+            tokio::pin!(turn);
+            // From here on no turn that ends is missed.
+            turn.as_mut().enable();
+            {
+                let mut runs = self.locked();
+                let next = next(&runs);
+                match runs.iter_mut().find(|run| run.run == number) {
+                    Some(run) if run.state == RunState::Waiting => {
+                        if next == Some(number) {
+                            run.busy = true;
+                            run.state = RunState::Running;
+                            return true;
+                        }
+                    }
+                    Some(_) | None => return false,
+                }
+            }
+            turn.await;
+        }
+    }
+
+    /// Gives a run up: it ends at once, and so does its turn. One that is over stays as it is. `any`: also one that
+    /// somebody else started.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Refused`] for one that is over, or that somebody else started.
+    pub fn cancel(&self, number: i64, by: &str, any: bool) -> Result<Run, AppError> {
+        let found = self.get(number)?;
+        if !any && found.by != by {
+            return Err(AppError::Refused(format!(
+                "backtest {number} was started by {}: they can cancel it, or a token of the role owner",
+                found.by
+            )));
+        }
+        {
+            let mut runs = self.locked();
+            let run = runs.iter_mut().find(|run| run.run == number);
+            let run = run.filter(|run| !run.state.is_over());
+            if let Some(run) = run {
+                run.state = RunState::Cancelled;
+                run.stop.set.store(true, Ordering::Relaxed);
+                run.stop.told.cancel();
+            }
+        }
+        self.turn.notify_waiters();
+        let now = self.get(number)?;
+        match now.state {
+            RunState::Cancelled => Ok(now),
+            over => Err(AppError::Refused(format!(
+                "backtest {number} is {over}: only one that waits or runs can be cancelled"
+            ))),
+        }
     }
 
     /// All that are kept, the newest first.
@@ -237,9 +303,14 @@ impl Runs {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was given up stays so.
     fn change(&self, run: i64, change: impl FnOnce(&mut Run)) {
         if let Some(run) = self.locked().iter_mut().find(|known| known.run == run) {
+            let before = run.state;
             change(run);
+            if before == RunState::Cancelled {
+                run.state = before;
+            }
         }
     }
 
@@ -248,19 +319,25 @@ impl Runs {
         number: i64,
         settings: &Settings,
         request: RunRequest,
+        stop: &Stop,
     ) -> Result<Finished, AppError> {
         let prices = match &request.source {
             Source::Csv(_, text) => written(text)?,
             Source::History(wanted) => {
                 self.change(number, |run| run.state = RunState::Fetching);
                 let hears = |at| self.change(number, |run| run.fetched_to = Some(at));
-                written(&history::fetch(settings, wanted, hears).await?.csv())?
+                let fetched = tokio::select! {
+                    () = stop.told.cancelled() => return Err(AppError::Refused("it was cancelled".to_owned())),
+                    fetched = history::fetch(settings, wanted, hears) => fetched?,
+                };
+                written(&fetched.csv())?
             }
         };
         self.change(number, |run| run.state = RunState::Running);
         let (runs, settings, name) = (self.clone(), settings.clone(), request.name());
         let place = prices.path().display().to_string();
-        let work = move || runs.computed(number, &settings, &request, &prices);
+        let stop = stop.set.clone();
+        let work = move || runs.computed(number, &settings, (&request, &prices), &stop);
         let ended = tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())));
@@ -278,12 +355,12 @@ impl Runs {
         &self,
         number: i64,
         settings: &Settings,
-        request: &RunRequest,
-        prices: &NamedTempFile,
+        (request, prices): (&RunRequest, &NamedTempFile),
+        stop: &AtomicBool,
     ) -> Result<Finished, AppError> {
         let over = request.over(prices.path());
         if request.axes.is_empty() {
-            let result = run(settings, &over, Detail::REPORT)?;
+            let result = run_until(settings, &over, Detail::REPORT, stop)?;
             self.change(number, |run| run.done = 1);
             return Ok(Finished { result, swept: None });
         }
@@ -295,10 +372,11 @@ impl Runs {
             threads: Some(THREADS),
         };
         let done = AtomicUsize::new(0);
-        let mut swept = sweep(settings, &over, wanted, &|total| {
+        let progress = |total| {
             let done = done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             self.change(number, |run| (run.done, run.total) = (done, total));
-        })?;
+        };
+        let mut swept = sweep_until(settings, &over, wanted, (&progress, stop))?;
         let best = swept.best.take();
         let result = best.ok_or_else(|| AppError::Internal("a sweep without a best one".to_owned()))?;
         Ok(Finished {
@@ -308,59 +386,19 @@ impl Runs {
     }
 }
 
-impl RunRequest {
-    /// What its prices are called.
-    fn name(&self) -> String {
-        match &self.source {
-            Source::Csv(name, _) => name.clone(),
-            Source::History(wanted) => format!("candles of {} on {}", wanted.step, wanted.chain),
-        }
+/// The run whose turn it is: nobody has it, and of those that wait the oldest of whoever has had the fewest turns.
+fn next(runs: &VecDeque<Run>) -> Option<i64> {
+    if runs.iter().any(|run| run.busy) {
+        return None;
     }
-
-    fn over(&self, prices: &std::path::Path) -> BacktestRequest {
-        BacktestRequest {
-            prices: prices.to_owned(),
-            read: ReadOptions {
-                from: None,
-                to: None,
-                candle_time: CandleTime::Open,
-                skip_bad: false,
-            },
-            given: self.given.clone(),
-            mode: self.mode,
-            decimals: self.decimals,
-            symbol: self.symbol.clone(),
-        }
-    }
-
-    /// Whether it can be run at all, before anything is fetched.
-    fn check(&self, settings: &Settings) -> Result<(), AppError> {
-        let over = self.over(std::path::Path::new("prices"));
-        let mode = over.mode(&self.axes)?;
-        if let Some(axis) = self.axes.iter().find(|axis| self.given.sets(&axis.key)) {
-            let problem = format!("{}: it has both a value and a range; remove one", axis.key);
-            return Err(AppError::Usage(problem));
-        }
-        let first: Vec<String> = self
-            .axes
+    let turns = |by: &str| {
+        let had = runs
             .iter()
-            .filter_map(|axis| Some(format!("{}={}", axis.key, axis.values.first()?)))
-            .collect();
-        over.setup(settings, mode, &first).map(drop)
-    }
-}
-
-/// Prices as a file that nobody else reads, for as long as it is needed.
-fn written(text: &str) -> Result<NamedTempFile, AppError> {
-    let io = |source| AppError::Io {
-        what: "a temporary file of prices".to_owned(),
-        source,
+            .filter(|run| run.by == by && run.state != RunState::Waiting);
+        had.count()
     };
-    let mut file = tempfile::Builder::new()
-        .prefix("prices-")
-        .suffix(".csv")
-        .tempfile()
-        .map_err(io)?;
-    file.write_all(text.as_bytes()).map_err(io)?;
-    Ok(file)
+    let waiting = runs.iter().filter(|run| run.state == RunState::Waiting);
+    waiting
+        .min_by_key(|run| (turns(&run.by), run.run))
+        .map(|run| run.run)
 }

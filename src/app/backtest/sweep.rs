@@ -1,6 +1,6 @@
 //! Many configurations over one series, and whether the best holds out of sample.
 
-use std::{num::NonZeroUsize, thread};
+use std::{num::NonZeroUsize, sync::atomic::AtomicBool, thread};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{
         Detail, PricePoint, Setup, backtest,
         grid::{Axis, Grid, Place},
         result::{BacktestResult, Interval, Summary},
-        series::Rows,
+        series::{Rows, Until},
         sweep::{self, Candidate, SortBy, WalkForwardStep},
     },
     config::Settings,
@@ -117,6 +117,16 @@ pub fn sweep(
     sweep: SweepRequest,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Swept, AppError> {
+    sweep_until(settings, request, sweep, (progress, &AtomicBool::new(false)))
+}
+
+/// The same, given up once `stop` is set: what it answers then is worth nothing.
+pub fn sweep_until(
+    settings: &Settings,
+    request: &BacktestRequest,
+    sweep: SweepRequest,
+    (progress, stop): (&(dyn Fn(usize) + Sync), &AtomicBool),
+) -> Result<Swept, AppError> {
     let SweepRequest {
         axes,
         sort_by,
@@ -141,6 +151,7 @@ pub fn sweep(
             .or_else(|| thread::available_parallelism().ok())
             .unwrap_or(NonZeroUsize::MIN),
         done: &|| progress(total),
+        stop,
     };
     let ranked = tries.over(rows);
     let walk_forward = folds.map(|folds| {
@@ -154,6 +165,10 @@ pub fn sweep(
     let best = match best {
         Some(detail) => {
             let setup = make(&assignments.unwrap_or_default())?;
+            let series = Until {
+                series: &series,
+                stop,
+            };
             Some(backtest(&setup, detail, &series).map_err(unreadable)?)
         }
         None => None,
@@ -190,11 +205,12 @@ struct Tries<'a> {
     by: SortBy,
     threads: NonZeroUsize,
     done: &'a (dyn Fn() + Sync),
+    stop: &'a AtomicBool,
 }
 
 impl Tries<'_> {
     fn over(&self, rows: &[PricePoint]) -> Vec<Candidate> {
-        let summaries = sweep::run_all(&self.setups, rows, self.threads, self.done);
+        let summaries = sweep::run_all(&self.setups, rows, self.threads, self.done, self.stop);
         sweep::ranked(&self.grid, summaries, self.by)
     }
 }

@@ -43,8 +43,8 @@ const NAMED_MAX: usize = 32;
 
 const STALE: &str = "This was written more than ten minutes ago, while nothing of lgi-mm read it. It was not carried out: send it \
                      again if you still want it.";
-const DONE: &str =
-    "This was begun, but the process ended before it could answer. /job N shows how the job is.";
+const DONE: &str = "This was begun by a process that ended, or lost the database, before it could answer. It is not begun again: /job N \
+                    shows how the job is.";
 
 /// Takes commands until `stop`, if the settings let anybody give them.
 pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
@@ -63,6 +63,7 @@ pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
         desk: Arc::new(desk),
         connection: None,
         bot: None,
+        takes: false,
         strangers: BTreeSet::new(),
     };
     Loop::new("commands from a chat")
@@ -168,6 +169,8 @@ struct Reader<F> {
     /// Holds the lock once `bot` is known. Not of the pool, so that it lives as long as this.
     connection: Option<PgConnection>,
     bot: Option<i64>,
+    /// The bot has answered since.
+    takes: bool,
     /// Who wrote without being named by the settings.
     strangers: BTreeSet<i64>,
 }
@@ -186,6 +189,12 @@ impl<F: Converse> Service for Reader<F> {
         let connection = self.connection()?;
         let place = chat::place(connection, bot).await.map_err(AppError::from)?;
         let updates = self.desk.chat.bot.updates(place).await?;
+        // Not before the bot has answered.
+        if !self.takes {
+            self.takes = true;
+            let receiver = &self.desk.chat.settings.receiver;
+            info!(receiver, "taking commands from a chat");
+        }
         for update in updates {
             self.take(bot, update).await?;
         }
@@ -196,6 +205,7 @@ impl<F: Converse> Service for Reader<F> {
     fn failed(&mut self) {
         self.connection = None;
         self.bot = None;
+        self.takes = false;
     }
 }
 
@@ -228,10 +238,6 @@ impl<F: Converse> Reader<F> {
                 self.end(bot, command).await?;
             }
         }
-        info!(
-            receiver = self.desk.chat.settings.receiver,
-            "taking commands from a chat"
-        );
         self.bot = Some(bot);
         Ok(Some(bot))
     }
@@ -273,7 +279,8 @@ impl<F: Converse> Reader<F> {
                 .map_err(AppError::from)?;
             return Ok(());
         };
-        let text = written.text.trim().to_owned();
+        // What the ledger cannot store must not stop the reader.
+        let text = printable(written.text.trim()).into_owned();
         let digest = code::is_one(&text).then(|| code::digest(bot, written.person, &text));
         let arrived = Arrived {
             bot,

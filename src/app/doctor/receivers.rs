@@ -5,10 +5,12 @@ use crate::app::message::{Advice, message};
 use crate::{
     app::{context::App, error::AppError},
     config::Settings,
+    notify::Bot,
     store::deliveries,
 };
 
 const WHAT: &str = "receivers of messages";
+const CHAT: &str = "commands from a chat";
 
 pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
     let receivers = settings.notify.receivers();
@@ -27,6 +29,7 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     if receivers.is_empty() && bad.is_empty() {
         return Ok(vec![Check::ok(WHAT, "none in the settings")]);
     }
+    bad.extend(chat(settings).await);
     let statuses = deliveries::statuses(&app.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
@@ -55,9 +58,27 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
                 Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
             }),
     );
-    if bad.is_empty() {
+    if bad.iter().all(|check| check.status == CheckStatus::Ok) {
         let names: Vec<String> = receivers.into_iter().map(|receiver| receiver.name).collect();
         bad.push(Check::ok(WHAT, names.join(", ")));
     }
     Ok(bad)
+}
+
+/// Who may command from a chat, and whether the bot answers from here. It asks Telegram who the bot is, and takes no
+/// update away.
+async fn chat(settings: &Settings) -> Option<Check> {
+    let receiver = settings.notify.chat_receiver()?;
+    let may = settings.notify.chat.summary();
+    let asked = match Bot::of(receiver) {
+        Ok(bot) => bot?.answers().await.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the HTTP client cannot be made: {error}")),
+    };
+    Some(match asked {
+        Ok(()) => Check::ok(CHAT, format!("{may}; the bot answers")),
+        Err(error) => {
+            let fix = "no command is taken until it answers: correct what is said, and check that this machine reaches Telegram";
+            Check::bad(CheckStatus::Fail, CHAT, format!("{may}; {error}"), fix)
+        }
+    })
 }

@@ -4,7 +4,11 @@ use super::check::{Check, CheckStatus};
 use crate::{
     app::{context::App, error::AppError, name::JobName},
     config::Settings,
-    domain::{ids::JobId, job::Realm},
+    domain::{
+        ids::JobId,
+        job::{JobMode, Realm},
+        signal::SignalAction,
+    },
     store::jobs,
 };
 
@@ -38,6 +42,18 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
                     JobName::from(job)
                 );
                 let fix = format!("set signals.{name}.live = true if that is meant");
+                bad.push(Check::bad(CheckStatus::Warn, WHAT, seen, fix));
+            }
+            Some(job) if signal.allow.contains(&SignalAction::Order) && job.mode != JobMode::Order => {
+                let seen = format!(
+                    "{name} may order, and {} has mode {}: only a job of mode {} is ordered again",
+                    JobName::from(job),
+                    job.mode,
+                    JobMode::Order
+                );
+                let fix = format!(
+                    "take order out of signals.{name}.allow, or set signals.{name}.job to an order's job"
+                );
                 bad.push(Check::bad(CheckStatus::Warn, WHAT, seen, fix));
             }
             Some(_) => {}

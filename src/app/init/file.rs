@@ -8,7 +8,10 @@ use std::{
 
 use super::found::{Found, Wanted};
 use crate::{
-    app::{AppError, message::message},
+    app::{
+        AppError,
+        message::{Field, message},
+    },
     config::{JobLayers, build_job_config},
     domain::{config::JobConfig, job::JobMode},
 };
@@ -32,10 +35,14 @@ pub fn written(path: &Path, found: &Found, wanted: &Wanted) -> Result<(), AppErr
             path.display()
         )]
         .refused(),
-        _ => AppError::Io {
-            what: path.display().to_string(),
-            source,
-        },
+        _ => message![
+            Field::Out,
+            format!(
+                " {}: {source}; give a file in a directory that is there and can be written",
+                path.display()
+            )
+        ]
+        .bad_input(),
     };
     let mut file = File::options()
         .write(true)

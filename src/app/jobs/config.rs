@@ -16,7 +16,7 @@ use crate::{
         jobs::recorded,
         message::{Message, Piece},
         name::JobName,
-        target,
+        receivers, target,
     },
     config::{JobLayers, Settings, build_job_config},
     domain::{
@@ -108,7 +108,14 @@ pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppEr
     let now = store::now(&app.pool).await?;
     for job in selected.jobs {
         let name = JobName::from(&job);
-        match changed(&job, &request.given, &app.settings, now) {
+        let wanted = match changed(&job, &request.given, &app.settings, now) {
+            // One that is there already stays: another edit is not refused for it.
+            Ok(config) if config.notify != job.config.notify => {
+                receivers::check_named(app, &config).await.map(|()| config)
+            }
+            wanted => wanted,
+        };
+        match wanted {
             Ok(config) if config == job.config => proposal.unchanged.push(name),
             Ok(_)
                 if request
@@ -264,7 +271,7 @@ fn same_order(job: &Job, before: &OrderConfig, after: &OrderConfig, now: Timesta
         return Ok(());
     }
     let refused = |key: &str, value: String, allowed: String| {
-        let key = key.to_owned();
+        let (key, value) = (key.to_owned(), Some(value));
         Err(AppError::Config(vec![InvalidConfig { key, value, allowed }]))
     };
     if before.side != after.side {
@@ -294,7 +301,7 @@ pub(super) fn check_window(config: &JobConfig, settings: &Settings) -> Result<()
     }
     Err(AppError::Config(vec![InvalidConfig {
         key: "liquidity.ma_window".to_owned(),
-        value: window.to_string(),
+        value: Some(window.to_string()),
         allowed: format!(
             "{least} to 30d: prices are kept once in trading.sample_interval ({interval}), and its average needs five of \
              them; lengthen it, or shorten trading.sample_interval"

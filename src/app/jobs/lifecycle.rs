@@ -72,9 +72,31 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// The pause that [`resume_paused_by`] undoes.
     pub pause: Option<AuditId>,
+    /// Number of jobs that the request means.
+    pub matched: usize,
 }
 
 impl Report {
+    /// What to say of a request for several jobs that changed none; `None`: it changed one, or refused one that it
+    /// named.
+    #[must_use]
+    pub fn nothing(&self) -> Option<Message> {
+        if !self.refused.is_empty() || self.jobs.iter().any(|job| job.changed) {
+            return None;
+        }
+        Some(match self.matched {
+            0 => message![
+                "nothing was changed: no job fits the request; ",
+                Advice::ListJobs,
+                " shows all jobs"
+            ],
+            fit => Message::from(format!(
+                "nothing was changed: {fit} {} the request, and the status of each already is, or does not allow, what was asked",
+                if fit == 1 { "job fits" } else { "jobs fit" },
+            )),
+        })
+    }
+
     /// The error of a request that named jobs of which some could not follow: of the kind of the first.
     #[must_use]
     pub fn failure(&self) -> Option<AppError> {
@@ -97,6 +119,7 @@ pub async fn pause(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, App
     let stopped = bulk::pause(&app.pool, &selected.selection, actor.as_str()).await?;
     let mut report = Report::new(selected.unknown);
     report.pause = stopped.pause;
+    report.matched = selected.jobs.len();
     for job in &selected.jobs {
         if !stopped.jobs.iter().any(|(name, _)| name.job == job.id) {
             report.kept(job, Command::Pause, selected.named);
@@ -135,6 +158,7 @@ pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Resul
     };
     let worker = worker_note(app).await?;
     let mut report = Report::new(vec![]);
+    report.matched = back.len();
     for (name, before, back) in back {
         let name = JobName::from(name);
         let changed = matches!(back, Back::To(_));
@@ -221,6 +245,7 @@ async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<
         Order::Start { .. } | Order::Pause | Order::Remove => None,
     };
     let mut report = Report::new(selected.unknown);
+    report.matched = selected.jobs.len();
     for (job, (_, outcome)) in selected.jobs.iter().zip(made) {
         let (before, after) = match outcome {
             Err(CommandError::Refused(_)) if !selected.named => {
@@ -260,6 +285,7 @@ impl Report {
             jobs: Vec::new(),
             refused,
             pause: None,
+            matched: 0,
         }
     }
 

@@ -6,7 +6,10 @@ use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::alive::{Dead, LATE_AFTER, Waiting, alive};
+use super::{
+    alive::{Dead, LATE_AFTER, Waiting, alive},
+    export::check_chain,
+};
 use crate::{
     app::{
         App, AppError,
@@ -240,6 +243,7 @@ impl JobLine {
 
 /// The jobs that were not removed and fit.
 pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError> {
+    check_chain(app, request.chain.as_deref()).await?;
     let text = request.token.as_deref().unwrap_or_default();
     let named = if text.to_ascii_lowercase().starts_with("0x") {
         Some(address(text)?)

@@ -8,13 +8,19 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::export::{JobChoice, Period};
+use super::export::JobChoice;
 use crate::{
-    app::{App, AppError, whole::Whole},
+    app::{
+        App, AppError,
+        message::{Field, message},
+        whole::Whole,
+    },
     domain::{
         Timestamp,
+        calendar::start_of,
         decision::Side,
         ids::JobId,
+        moment::Moment,
         span::Span,
         units::{Amount, Usd},
         zone::Zone,
@@ -144,6 +150,21 @@ impl From<logs::Entry> for LogLine {
     }
 }
 
+/// A day's beginning, or a time.
+fn instant(text: &str) -> Result<Timestamp, AppError> {
+    let wrong = |what: &str| {
+        let problem = format!(
+            " {text}: {what}; write a length of time, such as 2h or 7d, or a day or a time of UTC, such as 2026-01-31 or \
+             2026-01-31T18:30"
+        );
+        message![Field::Since, problem].bad_input()
+    };
+    match Moment::read(text, Zone::UTC).map_err(|why| wrong(&why))? {
+        Moment::Instant(at) => Ok(at),
+        Moment::Day(day) => start_of(day, Zone::UTC).ok_or_else(|| wrong("there is no such day")),
+    }
+}
+
 /// What happens to these jobs, from an instant on.
 pub struct Logs<'a> {
     app: &'a App,
@@ -162,7 +183,7 @@ impl<'a> Logs<'a> {
         let back = since.map_or(Ok(Span::from_secs(24 * 3_600)), str::parse::<Span>);
         let since = match (back, since) {
             (Ok(back), _) => before(now, back),
-            (Err(_), text) => Period::read(text, None, None)?.from.unwrap_or(now),
+            (Err(_), text) => instant(text.unwrap_or_default())?,
         };
         let jobs = if choice.is_all() {
             None

@@ -5,18 +5,20 @@ use rust_decimal::Decimal;
 
 use super::{
     adopt::{Cost, Tokens},
-    start::{Placed, StartRequest},
+    start::{Placed, StartRequest, agree},
 };
 use crate::{
     app::{
         AppError, given,
-        message::{Field, message},
+        message::{Advice, Field, message},
     },
     config::JobLayers,
     domain::{
         config::OrderSide,
         job::{JobMode, Realm},
+        moment::Moment,
         span::Span,
+        zone::Zone,
     },
 };
 
@@ -63,21 +65,26 @@ impl OrderRequest {
     pub fn start(self) -> Result<StartRequest, AppError> {
         let sells = self.sells()?;
         self.check_price()?;
+        self.check_until()?;
         let key = given::key(self.key.as_deref())?;
-        let keys = [
-            ("side", Some(self.side.to_string())),
-            ("amount_usd", self.amount.map(|amount| amount.to_string())),
-            ("limit_usd", self.limit.map(|limit| limit.to_string())),
-            ("stop_usd", self.stop.map(|stop| stop.to_string())),
-            ("trail_pct", self.trail.map(|trail| trail.to_string())),
-            ("until", self.until),
-            ("slices", self.slices.map(|slices| slices.to_string())),
-            ("over", self.over.map(|over| over.to_string().replace(' ', ""))),
-        ];
-        let pairs: Vec<String> = keys
-            .into_iter()
-            .filter_map(|(key, value)| Some(format!("order.{key}={}", value?)))
-            .collect();
+        let side = self.side.to_string();
+        if let Some(other) = self.given.contradiction("order.side", &side) {
+            let problem = format!("an order to {side} and ");
+            return Err(message![
+                problem,
+                Advice::Set(other.into()),
+                " contradict each other; give one"
+            ]
+            .bad_input());
+        }
+        let mut pairs = vec![format!("order.side={side}")];
+        for (field, key, value) in self.keys() {
+            let (key, Some(value)) = (format!("order.{key}"), value) else {
+                continue;
+            };
+            agree(&self.given, field, &key, &value)?;
+            pairs.push(format!("{key}={value}"));
+        }
         Ok(StartRequest {
             token: self.token,
             realm: self.realm,
@@ -90,6 +97,28 @@ impl OrderRequest {
             quote: self.quote,
             placed: Some(Placed { sells, key }),
         })
+    }
+
+    /// The keys of the configuration that fields of the request stand for.
+    fn keys(&self) -> [(Field, &'static str, Option<String>); 7] {
+        let number = |value: Option<Decimal>| value.map(|value| value.to_string());
+        [
+            (Field::Amount, "amount_usd", number(self.amount)),
+            (Field::Limit, "limit_usd", number(self.limit)),
+            (Field::Stop, "stop_usd", number(self.stop)),
+            (Field::Trail, "trail_pct", number(self.trail)),
+            (Field::Until, "until", self.until.clone()),
+            (
+                Field::Slices,
+                "slices",
+                self.slices.map(|slices| slices.to_string()),
+            ),
+            (
+                Field::Over,
+                "over",
+                self.over.map(|over| over.to_string().replace(' ', "")),
+            ),
+        ]
     }
 
     /// In a configuration zero means no price; in a command it is a mistake, which must not trade at any price.
@@ -110,6 +139,18 @@ impl OrderRequest {
             .bad_input()),
             None => Ok(()),
         }
+    }
+
+    /// Names the field; which instant it is depends on the zone of the schedule and is found out later.
+    fn check_until(&self) -> Result<(), AppError> {
+        let Some(until) = &self.until else { return Ok(()) };
+        Moment::read(until, Zone::UTC).map(drop).map_err(|why| {
+            let problem = format!(
+                " {until}: {why}; write a day, such as 2026-12-31, at whose beginning it ends, or a time, such as \
+                 2026-12-31T18:30, with or without an offset"
+            );
+            message![Field::Until, problem].bad_input()
+        })
     }
 
     /// What it sells, and what that cost.

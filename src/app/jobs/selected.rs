@@ -1,5 +1,6 @@
 //! Which jobs a command is for: jobs by name, or all of a kind.
 
+use super::export::check_chain;
 use crate::{
     app::{App, AppError, ErrorKind, Target, message::Message, name::JobName, target},
     domain::job::{JobStatus, Realm},
@@ -90,6 +91,7 @@ impl Selected {
         if let Some(token) = kind.token.as_ref().filter(|token| target::is_address(token)) {
             target::address(token)?;
         }
+        check_chain(app, kind.chain.as_deref()).await?;
         let filter = Filter {
             chain: kind.chain.clone(),
             status: kind.status,

@@ -5,14 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
 use crate::{
     app::{Actor, App, AppError, Target, name::JobName, target, whole::shown},
     domain::{Timestamp, decision::HoldReason, ids::TradeId},
     engine::{Engine, Progress, Tick, TickOutcome},
-    store::{jobs::Job, slots},
+    store::{self, chat, jobs::Job, slots},
 };
+
+/// A command whose process is gone is not taken up again later; numbers of messages may come again after days.
+const ONCE_WITHIN: TimeDelta = TimeDelta::hours(2);
 
 /// Longest wait for a final trade; after that a daemon settles it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,6 +65,16 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
     let job = target::find(&app.pool, target).await?;
     let slot = slots::by_hand(&app.pool, job.id, actor.as_str()).await?;
     evaluate(app, &job, slot, PATIENCE).await
+}
+
+/// The same for an actor who gives one command only; `None`: it was begun already, perhaps by another process.
+pub async fn tick_once(app: &App, target: &Target, actor: &Actor) -> Result<Option<Ticked>, AppError> {
+    let job = target::find(&app.pool, target).await?;
+    let since = store::now(&app.pool).await? - ONCE_WITHIN;
+    match chat::tick_once(&app.pool, job.id, actor.as_str(), since).await? {
+        Some(slot) => evaluate(app, &job, slot, PATIENCE).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Evaluates a slot of a job in this process, and waits at most `patience` for its trade. One that was evaluated before

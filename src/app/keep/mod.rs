@@ -4,6 +4,8 @@ mod backup;
 mod places;
 mod restore;
 
+use std::io;
+
 pub use backup::{BackupView, backup};
 pub use places::{Elsewhere, elsewhere};
 pub use restore::{RestoreView, restore};
@@ -33,7 +35,18 @@ impl From<DumpError> for AppError {
             DumpError::NoDump(_) | DumpError::NotWhole { .. } | DumpError::NewerFormat { .. } => {
                 ErrorKind::BadInput
             }
-            DumpError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            // A path that no backup can be written to, or read from.
+            DumpError::File { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::PermissionDenied
+                        | io::ErrorKind::NotADirectory
+                        | io::ErrorKind::IsADirectory
+                        | io::ErrorKind::ReadOnlyFilesystem
+                        | io::ErrorKind::InvalidInput
+                ) =>
+            {
                 ErrorKind::BadInput
             }
             DumpError::File { .. } => ErrorKind::Internal,

@@ -6,8 +6,10 @@ mod csv;
 mod options;
 mod problems;
 mod rows;
+mod until;
 
 pub use self::csv::{CsvSeries, parse_instant};
 pub use options::{CandleTime, ReadOptions};
 pub use problems::{NAMED_MAX, Problem, Problems, SeriesError};
 pub use rows::{Rows, Series};
+pub use until::Until;

@@ -136,6 +136,9 @@ pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> R
 struct Several<'a> {
     jobs: &'a [Changed],
     refused: Vec<RefusedLine>,
+    matched: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pause: Option<AuditId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +172,8 @@ fn show(out: Out, mut report: Report, one: bool) -> Result<(), AppError> {
     let several = Several {
         jobs: &report.jobs,
         refused: refused.collect(),
+        matched: report.matched,
+        nothing: report.nothing().map(|why| why.rendered(&CommandLine)),
         pause: report.pause,
         undo: report
             .pause
@@ -179,9 +184,6 @@ fn show(out: Out, mut report: Report, one: bool) -> Result<(), AppError> {
 }
 
 fn lines(view: &Several<'_>) -> String {
-    if view.jobs.is_empty() && view.refused.is_empty() {
-        return "no job of this kind\n".to_owned();
-    }
     let done = view.jobs.iter().map(text);
     // Most messages begin with the job's name themselves.
     let refused = view.refused.iter().map(|line| {
@@ -192,7 +194,8 @@ fn lines(view: &Several<'_>) -> String {
         }
     });
     let undo = view.undo.iter().map(|undo| format!("undo: {undo}"));
-    let lines: Vec<String> = done.chain(refused).chain(undo).collect();
+    let nothing = view.nothing.iter().cloned();
+    let lines: Vec<String> = done.chain(refused).chain(nothing).chain(undo).collect();
     lines.join("\n")
 }
 

@@ -37,6 +37,29 @@ pub(super) fn exists(path: &Path) -> AppError {
     ))
 }
 
+/// The error of a file that cannot be written. `field`: the flag or argument that names it.
+pub(super) fn unwritable(field: &str, path: &Path, error: impl std::fmt::Display) -> AppError {
+    AppError::Usage(format!(
+        "{field} {}: {error}; give a file in a directory that is there and can be written",
+        path.display()
+    ))
+}
+
+/// Refuses a file whose directory is not there, before long work is done for it.
+pub(super) fn has_directory(field: &str, path: &Path) -> Result<(), AppError> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    if path.is_dir() {
+        return Err(unwritable(field, path, "this is a directory"));
+    }
+    match directory.is_dir() {
+        true => Ok(()),
+        false => Err(unwritable(field, path, "its directory is not there")),
+    }
+}
+
 /// The output format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Out {

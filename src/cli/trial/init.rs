@@ -32,7 +32,7 @@ use crate::{
     cli::{
         confirm::asks,
         costs::{percent, sentence},
-        out::{Out, price},
+        out::{Out, has_directory, price, unwritable},
         wording::CommandLine,
     },
     config::{JobLayers, Settings},
@@ -92,6 +92,9 @@ pub async fn run(settings: &Settings, out: Out, args: &InitArgs) -> Result<(), A
             ));
         }
     };
+    if let Some(file) = &args.out {
+        free(file)?;
+    }
     let looked = init::look(settings, token, &args.chain, |at| progress(out, at)).await?;
     let file = file(args, &looked.found);
     free(&file)?;
@@ -210,6 +213,7 @@ fn prices_file(file: &Path) -> PathBuf {
 
 /// Before anything is asked or written.
 fn free(file: &Path) -> Result<(), AppError> {
+    has_directory("--out", file)?;
     for path in [file, &prices_file(file)] {
         if path.symlink_metadata().is_ok() {
             return Err(AppError::Refused(format!(
@@ -227,10 +231,7 @@ fn prices(looked: &Looked, file: &Path) -> Result<Option<PathBuf>, AppError> {
         return Ok(None);
     };
     let path = prices_file(file);
-    let io = |source| AppError::Io {
-        what: path.display().to_string(),
-        source,
-    };
+    let io = |error| unwritable("--out", file, error);
     let to = File::options()
         .write(true)
         .create_new(true)

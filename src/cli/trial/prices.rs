@@ -19,7 +19,7 @@ use crate::{
         target::address,
     },
     cli::{
-        out::{Out, exists},
+        out::{Out, exists, has_directory, unwritable},
         wording::CommandLine,
     },
     config::Settings,
@@ -109,6 +109,9 @@ pub async fn run(settings: &Settings, out: Out, args: &PricesArgs) -> Result<(),
     // Before anything is asked for.
     if let Some(path) = args.out.as_deref().filter(|path| path.is_file() && !args.force) {
         return Err(exists(path));
+    }
+    if let Some(path) = &args.out {
+        has_directory("--out", path)?;
     }
     if let Some(token) = &args.token {
         return fetched(settings, out, args, token).await;
@@ -214,13 +217,13 @@ impl PricesArgs {
         let Some(path) = &self.out else {
             return match write(&mut stdout().lock()) {
                 // A closed pipe is no error.
-                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                    Err(io("standard output".to_owned(), error))
-                }
+                Err(source) if source.kind() != ErrorKind::BrokenPipe => Err(AppError::Io {
+                    what: "standard output".to_owned(),
+                    source,
+                }),
                 _ => Ok(()),
             };
         };
-        let named = || path.display().to_string();
         let mut file = match File::create_new(path) {
             // A device is written to, not replaced.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && (self.force || !path.is_file()) => {
@@ -229,13 +232,9 @@ impl PricesArgs {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path)),
             created => created,
         }
-        .map_err(|error| io(named(), error))?;
-        write(&mut file).map_err(|error| io(named(), error))
+        .map_err(|error| unwritable("--out", path, error))?;
+        write(&mut file).map_err(|error| unwritable("--out", path, error))
     }
-}
-
-fn io(what: String, source: std::io::Error) -> AppError {
-    AppError::Io { what, source }
 }
 
 fn write_generated(series: &GeneratedSeries, to: impl Write) -> std::io::Result<()> {

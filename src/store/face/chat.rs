@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgExecutor, PgPool};
 
 use super::tokens::Digest;
 use crate::{
-    domain::{Timestamp, span::Span},
-    store::{StoreError, columns::json},
+    domain::{Timestamp, ids::JobId, span::Span},
+    store::{StoreError, columns::json, jobs, slots},
 };
 
 /// The advisory lock of the process that reads a chat: "lgi-mm" in ASCII, and a number.
@@ -174,15 +174,41 @@ pub async fn open(connection: &mut PgConnection, bot: i64) -> Result<Vec<Open>, 
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn has_acted(pool: &PgPool, actor: &str, since: Timestamp) -> Result<bool, StoreError> {
+pub async fn has_acted(
+    executor: impl PgExecutor<'_>,
+    actor: &str,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM job_events WHERE actor = $1 AND at >= $2)
                   OR EXISTS (SELECT FROM audit WHERE actor = $1 AND at >= $2) AS "acted!""#,
         actor,
         since,
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?)
+}
+
+/// A slot for a tick by hand, as [`slots::by_hand`]; `None`: this actor has acted since, so their command was begun,
+/// perhaps by another process that still carries it out.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn tick_once(
+    pool: &PgPool,
+    job: JobId,
+    actor: &str,
+    since: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut tx = pool.begin().await?;
+    // Two processes with one command come one after the other.
+    jobs::lock(&mut tx, job).await?;
+    if has_acted(&mut *tx, actor, since).await? {
+        return Ok(None);
+    }
+    let slot = slots::by_hand_in(&mut tx, job, actor).await?;
+    tx.commit().await?;
+    Ok(Some(slot))
 }
 
 /// Keeps an answer until it is sent.

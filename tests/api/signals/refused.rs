@@ -1,5 +1,7 @@
 //! Signals that are refused: not signed, not in time, not allowed.
 
+use std::os::unix::fs::PermissionsExt;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -210,7 +212,7 @@ fn a_secret_that_can_be_guessed_or_read_by_none_serves_nothing_and_is_not_shown(
     };
     let allow = ("LGI_MM__SIGNALS__BREAKOUT__ALLOW", r#"["pause"]"#);
     for (variables, says) in [
-        (vec![allow], "secret_file = missing"),
+        (vec![allow], "secret_file: it is missing"),
         (
             vec![allow, ("LGI_MM__SIGNALS__BREAKOUT__SECRET", "hunter2")],
             "7 bytes can be guessed",
@@ -261,9 +263,61 @@ async fn doctor_names_a_signal_whose_secret_or_job_is_missing() {
         gone.contains("there is no such job") && !gone.contains(&text),
         "{gone}"
     );
+    let order = examined(&[(job, "1"), (allow, r#"["pause", "order"]"#), given]);
+    assert!(
+        order.contains("breakout may order") && order.contains("has mode ACCUMULATE"),
+        "{order}"
+    );
+    // The same rule as for a key of TLS.
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("secret");
+    std::fs::write(&path, &text).expect("a secret");
+    let kept = (
+        "LGI_MM__SIGNALS__BREAKOUT__SECRET_FILE",
+        path.to_str().expect("a path"),
+    );
+    for (mode, refused) in [(0o600, false), (0o640, false), (0o644, true), (0o642, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+        let said = examined(&[(job, "1"), pause, kept]);
+        assert_eq!(said.contains("chmod o= it"), refused, "{mode:o}: {said}");
+    }
     let whole = examined(&[(job, "1"), pause, given]);
     assert!(
         !whole.contains("signals.breakout") && whole.contains("breakout"),
         "{whole}"
     );
+}
+
+/// Who shares an address with a sender takes nothing of its signal, or of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_sender_starves_no_other() {
+    let secret = secret();
+    let served = Served::with(&[
+        ("LGI_MM__SIGNALS__BREAKOUT__JOB", "1"),
+        ("LGI_MM__SIGNALS__BREAKOUT__ALLOW", r#"["pause"]"#),
+        ("LGI_MM__SIGNALS__BREAKOUT__SECRET", &secret),
+        ("LGI_MM__SIGNALS__OTHER__JOB", "1"),
+        ("LGI_MM__SIGNALS__OTHER__ALLOW", r#"["pause"]"#),
+        ("LGI_MM__SIGNALS__OTHER__SECRET", &secret),
+    ])
+    .await;
+    quiet_job(&served, 1);
+    let pause = json!({ "action": "pause" });
+    // What nobody has signed, from the address of the senders.
+    let forged = |n: usize| {
+        let mut message = Signed::new("breakout", &format!("f{n}"), &pause);
+        message.signature = format!("v1,{}", STANDARD.encode([0_u8; 32]));
+        message
+    };
+    let flood = (0..400).map(|n| {
+        let message = forged(n);
+        let served = &served;
+        async move { message.send(served).await.status }
+    });
+    let answers = futures::future::join_all(flood).await;
+    assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
+    let real = asked(&served, "breakout", "real", "pause").await;
+    assert_eq!(real.status, StatusCode::OK, "{real:?}");
+    let other = asked(&served, "other", "one", "pause").await;
+    assert_eq!(other.status, StatusCode::OK, "{other:?}");
 }

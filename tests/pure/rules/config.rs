@@ -224,7 +224,7 @@ const ACCUMULATE: &[(Change, &str)] = &[
     ),
     (
         |c| accumulate(c).dca_interval = None,
-        "accumulate.dca_interval = missing is not allowed: one of accumulate.dca_interval and accumulate.dca_schedule",
+        "accumulate.dca_interval: it is missing; give accumulate.dca_interval or accumulate.dca_schedule",
     ),
     (
         |c| accumulate(c).dca_schedule = Some(CronExpr::every_minute()),

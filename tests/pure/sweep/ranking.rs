@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use chrono::{DateTime, TimeDelta};
@@ -160,9 +160,10 @@ fn a_sweep_comes_to_the_same_on_one_core_and_on_many() {
     let counted = AtomicUsize::new(0);
     let mut all = [1, 2, 7, 64].map(|threads| {
         let threads = NonZeroUsize::new(threads).expect("some");
-        sweep::run_all(&setups, &rows, threads, &|| {
+        let count = || {
             counted.fetch_add(1, Ordering::Relaxed);
-        })
+        };
+        sweep::run_all(&setups, &rows, threads, &count, &AtomicBool::new(false))
     });
     assert_eq!(counted.into_inner(), 4 * 12);
     for (summary, setup) in all[0].iter().zip(&setups) {

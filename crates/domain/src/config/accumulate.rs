@@ -206,10 +206,9 @@ impl AccumulateConfig {
                 interval,
                 "one of accumulate.dca_interval and accumulate.dca_schedule, not both",
             ),
-            (None, None) => found.refuse(
+            (None, None) => found.refuse_key(
                 "accumulate.dca_interval",
-                "missing",
-                "one of accumulate.dca_interval and accumulate.dca_schedule",
+                "it is missing; give accumulate.dca_interval or accumulate.dca_schedule",
             ),
         }
         self.check_band(found);

@@ -11,16 +11,26 @@ use crate::{foreign::Foreign, job::JobMode, span::Span, units::Usd};
 pub(super) const USD_MAX: i64 = 1_000_000_000;
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// A value that a key does not allow.
+/// A value that a key does not allow, or a key that is missing or must not be there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {} is not allowed: {allowed}", Foreign::new(value))]
+#[error("{key}{} {allowed}", said(value.as_deref()))]
 pub struct InvalidConfig {
     /// The dotted key, such as `accumulate.dca_amount_usd`.
     pub key: String,
-    /// The given value.
-    pub value: String,
-    /// The accepted values.
+    /// The given value; none: the key as such is the mistake.
+    pub value: Option<String>,
+    /// The accepted values, or what is wrong with the key.
     pub allowed: String,
+}
+
+/// What stands between a key and what is allowed.
+fn said(value: Option<&str>) -> String {
+    match value {
+        None => ":".to_owned(),
+        // Nothing to see without quotes.
+        Some(blank) if blank.trim().is_empty() => format!(" = \"{}\" is not allowed:", Foreign::new(blank)),
+        Some(value) => format!(" = {} is not allowed:", Foreign::new(value)),
+    }
 }
 
 /// Collects values that are not allowed, so that all are reported and not only the first.
@@ -44,8 +54,17 @@ impl Validator {
     pub fn refuse(&mut self, key: &str, value: impl Display, allowed: impl Display) {
         self.found.push(InvalidConfig {
             key: format!("{}{key}", self.prefix),
-            value: value.to_string(),
+            value: Some(value.to_string()),
             allowed: allowed.to_string(),
+        });
+    }
+
+    /// Adds a key that is missing, or must not be there. `why` is a sentence about it.
+    pub fn refuse_key(&mut self, key: &str, why: impl Display) {
+        self.found.push(InvalidConfig {
+            key: format!("{}{key}", self.prefix),
+            value: None,
+            allowed: why.to_string(),
         });
     }
 
@@ -145,10 +164,15 @@ impl Validator {
     /// there.
     pub(super) fn section(&mut self, table: JobMode, present: bool, mode: JobMode) {
         if present && mode != table {
-            let allowed = format_args!("absent in mode {mode}: a job has only the section of its own mode");
-            self.refuse(table.section(), "present", allowed);
+            let own = mode.section();
+            let why = format_args!(
+                "a job of mode {mode} has the section {own} and no other of this kind; remove the keys of {}",
+                table.section()
+            );
+            self.refuse_key(table.section(), why);
         } else if !present && mode == table {
-            self.refuse(table.section(), "missing", format_args!("present in mode {mode}"));
+            let why = format_args!("this section is missing, and a job of mode {mode} needs it");
+            self.refuse_key(table.section(), why);
         }
     }
 }

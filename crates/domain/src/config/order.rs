@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Timestamp,
     decision::Side,
+    name::read_in_any_case,
     span::Span,
     units::{Price, Rounding, Usd, exact_decimal},
 };
@@ -48,9 +49,7 @@ pub struct OrderConfig {
 }
 
 /// What an order does.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::VariantArray, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::VariantArray, Serialize)]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum OrderSide {
@@ -59,6 +58,8 @@ pub enum OrderSide {
     /// Token goes out, quote comes in.
     Sell,
 }
+
+read_in_any_case!(OrderSide);
 
 impl OrderSide {
     /// The side of its trades.

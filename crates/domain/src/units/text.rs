@@ -17,6 +17,38 @@ pub fn exact_decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decim
     deserializer.deserialize_any(ExactDecimal)
 }
 
+/// The same, or nothing: null, or a key that is not given (`#[serde(default)]`).
+///
+/// # Errors
+/// As [`exact_decimal`].
+pub fn exact_decimal_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Decimal>, D::Error> {
+    deserializer.deserialize_option(OrNone)
+}
+
+struct OrNone;
+
+impl<'de> de::Visitor<'de> for OrNone {
+    type Value = Option<Decimal>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        de::Visitor::expecting(&ExactDecimal, f)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        exact_decimal(deserializer).map(Some)
+    }
+}
+
 struct ExactDecimal;
 
 impl de::Visitor<'_> for ExactDecimal {

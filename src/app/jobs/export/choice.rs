@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::{
     app::{
-        AppError, ErrorKind,
+        App, AppError, ErrorKind,
         message::{Advice, Field, message},
         target::address,
     },
     config::Settings,
     domain::{
+        chains::CHAINS,
         ids::JobId,
         job::{Account, Realm},
+        name::nearest,
     },
-    store::moves::Party,
+    store::moves::{self, Party},
 };
 
 /// Each filter that is given narrows the choice; none: all jobs.
@@ -119,12 +121,28 @@ impl JobChoice {
     }
 }
 
+/// Refuses the name of a chain that nothing knows: a list of its jobs would be empty without a word.
+///
+/// # Errors
+/// [`ErrorKind::BadInput`] names the known chains.
+pub(in crate::app) async fn check_chain(app: &App, chain: Option<&str>) -> Result<(), AppError> {
+    match chain.filter(|chain| app.settings.chain(chain).is_err()) {
+        None => Ok(()),
+        Some(chain) => known_chain(chain, &moves::parties(&app.pool).await?, &app.settings),
+    }
+}
+
 /// A chain that has a job, or that settings or this program know.
 fn known_chain(chain: &str, parties: &[Party], settings: &Settings) -> Result<(), AppError> {
     let used: BTreeSet<&str> = parties.iter().map(|party| party.account.chain.as_str()).collect();
     if used.contains(chain) || settings.chain(chain).is_ok() {
         return Ok(());
     }
+    let mut known: BTreeSet<&str> = CHAINS.iter().map(|chain| chain.name).collect();
+    known.extend(settings.chains.keys().map(String::as_str));
+    known.extend(&used);
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = nearest(chain, &known).map(|near| format!("did you mean {near}? "));
     let used = if used.is_empty() {
         "there is no job yet".to_owned()
     } else {
@@ -133,7 +151,12 @@ fn known_chain(chain: &str, parties: &[Party], settings: &Settings) -> Result<()
             used.into_iter().collect::<Vec<_>>().join(", ")
         )
     };
-    Err(message![Field::Chain, format!(" {chain}: no such chain; {used}")].bad_input())
+    let problem = format!(
+        " {chain}: no such chain; {}known: {}; {used}",
+        near.unwrap_or_default(),
+        known.join(", ")
+    );
+    Err(message![Field::Chain, problem].bad_input())
 }
 
 /// What a name of a job may be.

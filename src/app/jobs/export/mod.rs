@@ -28,6 +28,7 @@ use crate::{
     },
 };
 
+pub(in crate::app) use self::choice::check_chain;
 pub(in crate::app::jobs) use self::period::read_zone;
 pub use self::{
     choice::JobChoice,

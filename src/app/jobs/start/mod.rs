@@ -25,7 +25,7 @@ use crate::{
         costs::{self, Costs, CostsOf},
         jobs::{config::check_window, recorded},
         name::JobName,
-        policy,
+        policy, receivers,
     },
     config::build_job_config,
     domain::{
@@ -43,6 +43,7 @@ use crate::{
     },
 };
 
+pub(super) use self::request::agree;
 pub use self::{
     named::{KnownToken, TokenName, known_token},
     request::{Placed, StartRequest},
@@ -267,6 +268,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result
         mode,
         assumed: vec![],
     };
+    receivers::check_named(app, &plan.config).await?;
     let ground = match request.realm {
         Realm::Paper => paper::prepare(app, &mut plan).await?,
         Realm::Live => live::prepare(app, &mut plan).await?,

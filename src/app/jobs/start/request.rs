@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
-use crate::app::message::{Field, Message, message};
+use crate::app::message::{Advice, Field, Message, message};
 use crate::{
     app::{
         AppError,
@@ -89,7 +89,29 @@ impl StartRequest {
             );
             return Err(message![Field::Budget, problem].bad_input());
         }
-        Ok(below.assignments(&[format!("{}.budget_usd={budget}", mode.section())], "budget")?)
+        let key = format!("{}.budget_usd", mode.section());
+        agree(&below, Field::Budget, &key, &budget.to_string())?;
+        Ok(below.assignments(&[format!("{key}={budget}")], "budget")?)
+    }
+}
+
+/// Refuses a field of a request and an assignment of the same request that give one key two values: neither is the one
+/// that is meant by more right than the other.
+pub(in crate::app::jobs) fn agree(
+    given: &JobLayers,
+    field: Field,
+    key: &str,
+    value: &str,
+) -> Result<(), AppError> {
+    match given.contradiction(key, value) {
+        None => Ok(()),
+        Some(other) => Err(message![
+            field,
+            format!(" {value} and "),
+            Advice::Set(other.into()),
+            format!(" contradict each other: both are {key}; give one of them"),
+        ]
+        .bad_input()),
     }
 }
 

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     app::AppError,
-    cli::out::{Out, exists},
+    cli::out::{self, Out, exists},
 };
 
 /// Text is written in pieces of this size.
@@ -122,5 +122,5 @@ impl Sink {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> AppError {
-    AppError::Usage(format!("--out {}: {error}; give a writable file", path.display()))
+    out::unwritable("--out", path, error)
 }

@@ -18,7 +18,10 @@ use crate::{
         result::{BacktestResult, SetupSummary, TradeLine},
         series::{CandleTime, ReadOptions, parse_instant},
     },
-    cli::{mode::ModeArg, out::Out},
+    cli::{
+        mode::ModeArg,
+        out::{Out, has_directory, unwritable},
+    },
     config::{JobLayers, Settings},
     domain::{
         Timestamp,
@@ -86,6 +89,13 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
 
 pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
     args.sweep.check_against(&args.set)?;
+    for (flag, path) in [
+        ("--trades", args.trades.as_ref()),
+        ("--report", args.report.as_ref()),
+        ("--csv", args.sweep.csv.as_ref()),
+    ] {
+        path.map_or(Ok(()), |path| has_directory(flag, path))?;
+    }
     let request = args.request()?;
     if args.sweep.is_asked_for() {
         let files = args.report.is_some() || args.trades.is_some();
@@ -143,12 +153,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     }
     if let Some(path) = &args.report {
         let page = report::page(result, Utc::now()).map_err(|error| AppError::Internal(error.to_string()))?;
-        std::fs::write(path, page).map_err(|error| {
-            AppError::Usage(format!(
-                "--report {}: {error}; give a writable file",
-                path.display()
-            ))
-        })?;
+        std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
         out.remark(&format!(
             "report written to {}: open it in a browser",
             path.display()
@@ -206,10 +211,5 @@ fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), AppError> {
         writer.flush()?;
         Ok(())
     };
-    write().map_err(|error| {
-        AppError::Usage(format!(
-            "--trades {}: {error}; give a writable file",
-            path.display()
-        ))
-    })
+    write().map_err(|error| unwritable("--trades", path, error))
 }

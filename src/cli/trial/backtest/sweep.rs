@@ -12,7 +12,7 @@ use crate::{
         backtest::{self, BacktestRequest, SweepLine, SweepRequest, Swept, WalkForward},
     },
     backtest::{Detail, grid::Axis, result::BacktestResult, sweep::SortBy},
-    cli::out::{Out, dollars, table},
+    cli::out::{Out, dollars, table, unwritable},
     config::Settings,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct SweepArgs {
     walk_forward: Option<u16>,
     /// With --sweep: write the figures of every configuration to this CSV file
     #[arg(long, value_name = "FILE", requires = "sweep")]
-    csv: Option<PathBuf>,
+    pub(super) csv: Option<PathBuf>,
 }
 
 /// `--sort-by`
@@ -114,10 +114,7 @@ fn bar() -> ProgressBar {
 }
 
 fn write_csv(path: &Path, swept: &Swept) -> Result<(), AppError> {
-    let failed = |error: csv::Error| AppError::Io {
-        what: path.display().to_string(),
-        source: error.into(),
-    };
+    let failed = |error: csv::Error| unwritable("--csv", path, error);
     let mut writer = csv::Writer::from_path(path).map_err(failed)?;
     let figures = [
         "money_weighted_pct",

@@ -14,7 +14,7 @@ fn basket(config: &mut JobConfig) -> &mut BasketConfig {
 pub(super) const BASKET: &[(Change, &str)] = &[
     (
         |c| basket(c).name = String::new(),
-        "basket.name =  is not allowed: 1 to 32 of a-z, 0-9, - and _",
+        "basket.name = \"\" is not allowed: 1 to 32 of a-z, 0-9, - and _",
     ),
     (
         |c| basket(c).name = "Index".to_owned(),

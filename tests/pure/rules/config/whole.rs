@@ -44,13 +44,15 @@ fn every_key_of_a_rule_has_a_value_that_is_refused() {
 fn a_job_has_the_table_of_its_own_mode_and_of_no_other() {
     let missing = |mode: JobMode| {
         format!(
-            "{} = missing is not allowed: present in mode {mode}",
+            "{}: this section is missing, and a job of mode {mode} needs it",
             mode.section()
         )
     };
     let present = |other: JobMode, mode: JobMode| {
         format!(
-            "{} = present is not allowed: absent in mode {mode}: a job has only the section of its own mode",
+            "{}: a job of mode {mode} has the section {} and no other of this kind; remove the keys of {}",
+            other.section(),
+            mode.section(),
             other.section()
         )
     };
