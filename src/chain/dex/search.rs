@@ -12,11 +12,12 @@ use tokio::sync::{Mutex, OnceCell};
 use super::{
     api::{Dex, Route},
     assets::{Pair, is_foreign, pair_of},
-    impact::{self, Yardstick},
     list::{DEXES, route},
+    offers,
     uniswap_v3,
     uniswap_v4::hook,
 };
+pub(crate) use super::offers::Offer;
 use crate::{
     chain::{
         discovery::Discovery,
@@ -26,7 +27,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{kept::Kept, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
+    domain::{onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
     store::v4_pools::V4Pool,
 };
 
@@ -39,23 +40,6 @@ const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 /// V4 pools of a pair that are asked, at most: anyone can make as many as they like. Half of them are the oldest, which
 /// nobody can make afterwards, and half the deepest.
 const V4_POOLS_MAX: usize = 48;
-
-/// A route and what it would give.
-#[derive(Clone, Copy)]
-pub(crate) struct Offer {
-    pub(crate) route: Route,
-    pub(crate) amount_out: U256,
-    /// The proven impact, rounded up; all of the price where nothing was measured. Limits are held to it.
-    pub(crate) price_impact_bps: u32,
-    /// The proven impact; nothing where nothing was measured. No other loss is explained by the pool.
-    pub(crate) explained_bps: u32,
-    /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
-    pub(crate) at_spot: Option<U256>,
-    /// What the pools on the way and their hooks are proven to keep.
-    pub(crate) kept: Kept,
-    /// How old the pool is, where that was asked and is known.
-    pub(crate) launched: Option<Launched>,
-}
 
 /// Pools by token and quote, and when they were found.
 type Found = HashMap<Pair, (Pool, Instant)>;
@@ -267,29 +251,31 @@ impl Search {
     }
 
     /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, V3 pools of fees that only this factory has,
-    /// and routes of V3 pools through connectors.
+    /// and routes through connectors.
     async fn discovered(&self, pair: Pair) -> Vec<Pool> {
-        let mut pools = Vec::new();
+        let (mut pools, mut of_token) = (Vec::new(), Vec::new());
         if is_foreign(&self.spec, pair.token) {
             let found = self.discovery.pools(pair.token).await;
-            let trades = |found: &&V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
-            let found: Vec<V4Pool> = found.iter().filter(trades).copied().collect();
-            pools = self.most_likely(pair, found).await;
+            let mut oldest = found.to_vec();
+            // An unknown time is long ago.
+            oldest.sort_by_key(|found| found.created_at);
+            of_token = oldest.iter().map(|found| found.pool).collect();
+            let trades = |found: &V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
+            oldest.retain(trades);
+            pools = self.most_likely(pair, oldest).await;
         }
         let fees = self.discovery.odd_v3_fees().await;
         pools.extend(uniswap_v3::of_fees(&self.spec, pair, &fees));
-        pools.extend(self.paths(pair).await);
+        pools.extend(self.paths(pair, &of_token, &fees).await);
         pools
     }
 
-    /// At most [`V4_POOLS_MAX`] of the pools, the one that was traded in last among them.
-    async fn most_likely(&self, pair: Pair, mut found: Vec<V4Pool>) -> Vec<Pool> {
+    /// At most [`V4_POOLS_MAX`] of the pools, which come with the oldest first, the one that was traded in last among them.
+    async fn most_likely(&self, pair: Pair, found: Vec<V4Pool>) -> Vec<Pool> {
         if found.len() <= V4_POOLS_MAX {
             return found.into_iter().map(|found| found.pool).collect();
         }
         let known = self.known(pair).await;
-        // An unknown time is long ago.
-        found.sort_by_key(|found| found.created_at);
         let mut chosen: Vec<Pool> = found.iter().map(|found| found.pool).collect();
         let younger = chosen.split_off(V4_POOLS_MAX.div_ceil(2));
         let deepest = self.by_depth(&younger).await;
@@ -360,62 +346,11 @@ impl Search {
         amount: U256,
         extra: &[Read],
     ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
-        let asked: Vec<Asked> = routes
-            .iter()
-            .filter_map(|route| {
-                Some(Asked {
-                    route: *route,
-                    whole: route.dex.ask(&self.spec, route, amount)?,
-                    yardstick: Yardstick::new(&self.spec, route, amount),
-                })
-            })
-            .collect();
-        let mut reads = extra.to_vec();
-        for asked in &asked {
-            reads.push(asked.whole.clone());
-            reads.extend(asked.yardstick.reads());
-        }
-        let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
-        let answers = readings.split_off(extra.len());
-        let mut answers = answers.as_slice();
-        let mut offers = Vec::with_capacity(asked.len());
-        for asked in &asked {
-            let own = answers.split_at_checked(asked.yardstick.reads().len().saturating_add(1));
-            let Some((own, rest)) = own else { break };
-            answers = rest;
-            offers.extend(asked.offer(amount, own));
-        }
-        offers.sort_by_key(|offer| std::cmp::Reverse(offer.amount_out));
-        Ok((offers, readings))
+        offers::offers(&self.rpc, &self.spec, routes, amount, extra).await
     }
-}
 
-/// A route with its questions.
-struct Asked {
-    route: Route,
-    whole: Read,
-    yardstick: Yardstick,
-}
-
-impl Asked {
-    /// What `readings` say that the route gives for `amount`; `None` if that is nothing.
-    fn offer(&self, amount: U256, readings: &[Reading]) -> Option<Offer> {
-        let (route, (whole, yardstick)) = (&self.route, readings.split_first()?);
-        let out = route.dex.answer(route, amount, Some(whole))?;
-        let swap = impact::Asked {
-            amount,
-            out,
-            most: route.dex.most(route, amount, out, Some(whole)),
-        };
-        let measured = self.yardstick.measure(route, &swap, yardstick);
-        Some(Offer {
-            route: *route,
-            amount_out: out,
-            price_impact_bps: measured.suspected_bps(),
-            explained_bps: measured.explained_bps(),
-            at_spot: measured.at_spot,
-            kept: measured.kept,
-            launched: None,
-        })
+    /// What each route gives for its amount, base units; `None` if that is nothing.
+    pub(crate) async fn amounts(&self, questions: &[(Route, U256)]) -> Result<Vec<Option<U256>>, CallError> {
+        offers::amounts(&self.rpc, &self.spec, questions).await
     }
 }
