@@ -72,6 +72,12 @@ pub(crate) trait Dex: Send + Sync {
         vec![*route]
     }
 
+    /// The contracts of the pools that the route goes through, whether they exist or not; none where a pool has no
+    /// contract of its own.
+    fn addresses(&self, _spec: &ChainSpec, _route: &Route) -> Vec<Address> {
+        vec![]
+    }
+
     /// The command of the Universal Router for one swap among others; `None`: it has none for this DEX, or numbers that
     /// the contracts cannot take.
     fn step(&self, _spec: &ChainSpec, _route: &Route, _stage: &Stage) -> Option<Step> {

@@ -13,6 +13,7 @@ use super::{
     assets::{Pair, pair_of},
     choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
+    net::best_first,
     sale,
     search::{Asker, FOUND_FOR, Offer, Search},
     trial::{NEVER, Refusal, Trial, Tried, scaled_up},
@@ -193,13 +194,22 @@ impl BestOf {
         let wallet = holdings::reads(self.spec(), request, routes);
         let asked = self
             .search
-            .offers(routes, request.amount_in.units(), &wallet.reads)
-            .await;
+            .offers(routes, request.amount_in.units(), &wallet.reads);
+        // One route alone is the best one whatever gas costs.
+        let price = async {
+            match routes.len() {
+                0 | 1 => None,
+                _ => self.search.gas_price().await,
+            }
+        };
+        let (asked, price) = join!(asked, price);
         let (mut offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let launched = self.search.launched(self.pair(request)).await;
+        let asked: Vec<Route> = offers.iter().map(|offer| offer.route).collect();
+        let launched = self.search.launched(self.pair(request), &asked).await;
         for offer in &mut offers {
             offer.launched = launched.get(&offer.route.pool).copied();
         }
+        best_first(self.spec(), request, price, &mut offers);
         let holdings = wallet.understand(request, &readings)?;
         Ok((likely_first(request, offers)?, holdings))
     }

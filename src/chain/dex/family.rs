@@ -177,6 +177,13 @@ impl<F: Family> Dex for F {
         Some(F::swap(spec, request, path::<F>(spec, route)?, bounds))
     }
 
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        let steps = steps::<F>(spec, route).unwrap_or_default().into_iter();
+        steps
+            .map(|(near, far, fee)| F::address(&spec.contracts, near, far, fee))
+            .collect()
+    }
+
     fn step(&self, spec: &ChainSpec, route: &Route, stage: &Stage) -> Option<Step> {
         F::step(path::<F>(spec, route)?, stage)
     }

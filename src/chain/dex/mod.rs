@@ -17,6 +17,7 @@ mod links;
 pub(super) mod list;
 mod math;
 mod mixed;
+mod net;
 mod offers;
 mod pancake_v3;
 mod paths;

@@ -27,7 +27,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
+    domain::{Timestamp, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
     store::v4_pools::V4Pool,
 };
 
@@ -64,6 +64,18 @@ pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + 
 /// Routes of pairs, and until when they count.
 type Paths = HashMap<Pair, (Vec<Pool>, Instant)>;
 
+/// What a unit of gas costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GasPrice {
+    /// Wei for a unit.
+    pub(super) wei: U256,
+    /// The coin's price by its feed, 10^-8 dollars; zero: not known. It only orders routes.
+    pub(super) coin: U256,
+}
+
+/// The price of gas, and when it was asked.
+type GasKept = Option<(Instant, GasPrice)>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
@@ -76,6 +88,8 @@ pub(crate) struct Search {
     shunned: Arc<Mutex<Shunned>>,
     /// Routes through connectors.
     pub(super) paths: Arc<Mutex<Paths>>,
+    /// What a unit of gas costs.
+    pub(super) gas: Arc<Mutex<GasKept>>,
     members: Arc<[Member]>,
     /// What the policy says of routers; until it is set, any may be used.
     routers: Arc<OnceLock<RouterRule>>,
@@ -101,6 +115,7 @@ impl Search {
             recorded: Arc::default(),
             shunned: Arc::default(),
             paths: Arc::default(),
+            gas: Arc::default(),
             members: members.collect(),
             routers: Arc::default(),
             discovery,
@@ -233,21 +248,39 @@ impl Search {
         Ok(routes)
     }
 
-    /// The pools of a pair whose creation was seen.
-    pub(crate) async fn launched(&self, pair: Pair) -> HashMap<Pool, Launched> {
-        if !is_foreign(&self.spec, pair.token) {
+    /// When the youngest pool of `token` on each of these routes was made, where that was seen.
+    pub(crate) async fn created(&self, token: Address, routes: &[Route]) -> HashMap<Pool, Timestamp> {
+        if !is_foreign(&self.spec, token) {
             return HashMap::new();
         }
-        let (found, now) = (self.discovery.pools(pair.token).await, chrono::Utc::now());
-        let launched = |found: &V4Pool| {
-            let age = (now - found.created_at?).to_std().unwrap_or_default();
+        let (found, made) = (self.discovery.pools(token).await, self.discovery.made(token));
+        let of = |hop: &Route| {
+            let known = found.iter().find(|found| found.pool == hop.pool);
+            let addresses = hop.dex.addresses(&self.spec, hop);
+            let others = addresses.iter().filter_map(|address| made.get(address).copied());
+            known.and_then(|known| known.created_at).into_iter().chain(others).max()
+        };
+        let youngest = |route: &Route| {
+            let hops = route.dex.hops(&self.spec, route);
+            Some((route.pool, hops.iter().filter_map(of).max()?))
+        };
+        routes.iter().filter_map(youngest).collect()
+    }
+
+    /// The routes of a pair on which a pool was made not long ago.
+    pub(crate) async fn launched(&self, pair: Pair, routes: &[Route]) -> HashMap<Pool, Launched> {
+        let (created, now) = (self.created(pair.token, routes).await, chrono::Utc::now());
+        let launched = |route: &Route| {
+            let created = created.get(&route.pool)?;
+            let age = (now - *created).to_std().unwrap_or_default();
+            let hops = route.dex.hops(&self.spec, route);
             let launched = Launched {
                 age: Span::from_secs(age.as_secs()),
-                hooked: hook(&found.pool).is_some(),
+                hooked: hops.iter().any(|hop| hook(&hop.pool).is_some()),
             };
-            Some((found.pool, launched))
+            Some((route.pool, launched))
         };
-        found.iter().filter_map(launched).collect()
+        routes.iter().filter_map(launched).collect()
     }
 
     /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, V3 pools of fees that only this factory has,

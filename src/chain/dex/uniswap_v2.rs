@@ -102,6 +102,10 @@ impl Dex for UniswapV2 {
         Some(swap_router::multicall(request, bounds, swap.abi_encode()))
     }
 
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        vec![address(spec, route.pays, route.gives)]
+    }
+
     fn step(&self, _: &ChainSpec, route: &Route, stage: &Stage) -> Option<Step> {
         Some(command::v2_swap(vec![route.pays, route.gives], stage))
     }

@@ -3,6 +3,7 @@
 
 use alloy_primitives::{Address, U256};
 use lgi_mm::{
+    chain::{BestOf, Rpc},
     devnet::NAME,
     domain::{
         onchain::SwapRequest,
@@ -12,6 +13,8 @@ use lgi_mm::{
     ports::Venue,
     store::pools,
 };
+
+use serde_json::{Value, json};
 
 use crate::venue::world::{World, coins};
 
@@ -194,4 +197,38 @@ async fn a_pool_of_v4_with_the_coin_is_reached_with_dollars_through_the_coin() {
         let route = known(&world, token, usdc).await.to_string();
         assert!(route.contains(&format!("/{weth:#x}/")), "{route}");
     }
+}
+
+/// The route of the calls of a buy, by a process that knows nothing yet, where gas costs so many gwei.
+async fn goes_through(world: &World, token: Address, between: Address, gwei: u64) -> bool {
+    let node = &world.devnet.node;
+    let fee = U256::from(gwei) * U256::from(1_000_000_000);
+    let set: Value = node
+        .request("anvil_setNextBlockBaseFeePerGas", json!([fee]))
+        .await
+        .expect("a base fee");
+    assert!(set.is_null(), "{set}");
+    node.mine(1).await.expect("a block");
+    let rpc = Rpc::new(&world.spec).expect("nodes");
+    let venue = BestOf::new(rpc, world.spec.clone(), world.db.pool.clone());
+    let request = buy(world, NATIVE, token);
+    let quote = venue.quote(&request).await.expect("a quote");
+    let calls = venue.calls(&request, quote.amount_out, crate::venue::world::soon()).await;
+    let swap = calls.expect("calls").pop().expect("a swap");
+    swap.data.windows(20).any(|part| part == between.as_slice())
+}
+
+#[tokio::test]
+async fn a_route_that_brings_more_is_taken_only_while_its_gas_is_worth_it() {
+    let (world, [near, _]) = World::with_connectors().await;
+    let weth = world.at().weth;
+    let token = world.devnet.add_token("NETTED", 18).await.expect("a token");
+    pool(&world, V2, [(token, coins(1_000_000)), (near, coins(300_000))], false).await;
+    pool(&world, V3, [(near, coins(300_000)), (weth, coins(100))], false).await;
+    // The pool with the coin gives half a per cent less: of a tenth of a coin, five ten-thousandths.
+    pool(&world, V3, [(token, coins(990_000)), (weth, coins(100))], false).await;
+    // A second swap takes about 100,000 units: at a gwei a ten-thousandth of a coin, at twenty two thousandths.
+    assert!(goes_through(&world, token, near, 1).await);
+    assert!(!goes_through(&world, token, near, 20).await);
+    assert!(goes_through(&world, token, near, 1).await, "and again when gas is cheap");
 }

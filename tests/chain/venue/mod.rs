@@ -19,3 +19,4 @@ mod slipstream;
 mod swaps;
 mod v2_forks;
 mod world;
+mod young;
