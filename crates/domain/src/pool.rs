@@ -128,12 +128,9 @@ impl Pool {
     #[must_use]
     pub const fn extra_router(&self) -> Option<ExtraRouter> {
         match self {
-            Self::V4(_)
-            | Self::V3(_)
-            | Self::V3Hops(..)
-            | Self::V3Path(_)
-            | Self::Mixed(_)
-            | Self::V2 => None,
+            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V3Path(_) | Self::Mixed(_) | Self::V2 => {
+                None
+            }
             Self::V2Fork(fork) => Some(ExtraRouter::V2(*fork)),
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),

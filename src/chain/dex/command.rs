@@ -122,7 +122,14 @@ pub(super) fn sweep(token: Address) -> Step {
 pub(super) fn v3_swap(path: Bytes, stage: &Stage) -> Step {
     Step {
         command: command::V3_SWAP_EXACT_IN,
-        input: (stage.to.address(), stage.amount(), stage.least, path, stage.by_wallet).abi_encode_params(),
+        input: (
+            stage.to.address(),
+            stage.amount(),
+            stage.least,
+            path,
+            stage.by_wallet,
+        )
+            .abi_encode_params(),
     }
 }
 
@@ -130,7 +137,14 @@ pub(super) fn v3_swap(path: Bytes, stage: &Stage) -> Step {
 pub(super) fn v2_swap(path: Vec<Address>, stage: &Stage) -> Step {
     Step {
         command: command::V2_SWAP_EXACT_IN,
-        input: (stage.to.address(), stage.amount(), stage.least, path, stage.by_wallet).abi_encode_params(),
+        input: (
+            stage.to.address(),
+            stage.amount(),
+            stage.least,
+            path,
+            stage.by_wallet,
+        )
+            .abi_encode_params(),
     }
 }
 
@@ -155,7 +169,9 @@ pub(super) fn v4_swap(swap: V4Swap, stage: &Stage) -> Option<Step> {
         hookData: Bytes::new(),
     };
     let exact: Bytes = exact.abi_encode().into();
-    let settle: Bytes = (swap.pays, stage.amount(), stage.by_wallet).abi_encode_params().into();
+    let settle: Bytes = (swap.pays, stage.amount(), stage.by_wallet)
+        .abi_encode_params()
+        .into();
     let take = (swap.gives, stage.to.address(), U256::ZERO);
     let take: Bytes = take.abi_encode_params().into();
     let (actions, parameters) = match stage.amount {

@@ -141,12 +141,19 @@ pub(super) fn deepest(spec: &ChainSpec, pair: Pair, links: &[Link], depths: &[u1
     let token = erc20(spec, pair.token);
     let mut there: HashMap<(Address, Address), Vec<(u128, Hop)>> = HashMap::new();
     for (link, depth) in links.iter().zip(depths).filter(|(_, depth)| **depth > 0) {
-        there.entry((link.one, link.other)).or_default().push((*depth, link.hop));
+        there
+            .entry((link.one, link.other))
+            .or_default()
+            .push((*depth, link.hop));
     }
     let mut kept = Links::new();
     for ((one, other), mut hops) in there {
         hops.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
-        let most = if one == token { OF_TOKEN_MAX } else { OF_CONNECTORS_MAX };
+        let most = if one == token {
+            OF_TOKEN_MAX
+        } else {
+            OF_CONNECTORS_MAX
+        };
         let hops: Vec<Hop> = hops.into_iter().take(most).map(|(_, hop)| hop).collect();
         kept.insert((other, one), hops.clone());
         kept.insert((one, other), hops);

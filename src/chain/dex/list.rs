@@ -68,7 +68,13 @@ mod tests {
             for dex in DEXES {
                 let pools = dex.candidates(&spec, token, quote);
                 // Routes of several pools are made of what the chain says that there is.
-                assert_eq!(pools.is_empty(), dex.name() == "mixed", "{} on {}", dex.name(), spec.name);
+                assert_eq!(
+                    pools.is_empty(),
+                    dex.name() == "mixed",
+                    "{} on {}",
+                    dex.name(),
+                    spec.name
+                );
                 for pool in pools {
                     let owners: Vec<_> = DEXES.iter().filter(|dex| dex.has(&pool)).collect();
                     assert_eq!(owners.len(), 1, "{pool}");

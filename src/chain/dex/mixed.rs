@@ -81,8 +81,8 @@ impl Dex for Mixed {
     }
 
     fn hops(&self, spec: &ChainSpec, route: &Route) -> Vec<Route> {
-        let hops = path(&route.pool)
-            .and_then(|path| hops(spec, path, route.pays, route.gives, route.backwards));
+        let hops =
+            path(&route.pool).and_then(|path| hops(spec, path, route.pays, route.gives, route.backwards));
         hops.unwrap_or_default()
     }
 
@@ -96,7 +96,10 @@ impl Dex for Mixed {
 
     fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String> {
         if when == When::Mean {
-            return Err("routes through pools of several versions are not averaged; use the source onchain".to_owned());
+            return Err(
+                "routes through pools of several versions are not averaged; use the source onchain"
+                    .to_owned(),
+            );
         }
         let mut legs = Vec::new();
         for hop in self.hops(spec, route) {

@@ -50,7 +50,9 @@ impl Search {
         let coin = decode::<Feed::latestRoundDataCall>(coin.first());
         let price = GasPrice {
             wei: U256::from(wei.ok()?),
-            coin: coin.and_then(|round| U256::try_from(round.answer).ok()).unwrap_or_default(),
+            coin: coin
+                .and_then(|round| U256::try_from(round.answer).ok())
+                .unwrap_or_default(),
         };
         *self.gas.lock().await = Some((Instant::now(), price));
         Some(price)
@@ -59,16 +61,29 @@ impl Search {
 
 /// Orders offers by what is left of them after their gas, the best first. Without a price of gas, or of the coin in what
 /// is traded, by what they give.
-pub(super) fn best_first(spec: &ChainSpec, request: &SwapRequest, price: Option<GasPrice>, offers: &mut [Offer]) {
-    let most = offers.iter().map(|offer| offer.amount_out).max().unwrap_or_default();
+pub(super) fn best_first(
+    spec: &ChainSpec,
+    request: &SwapRequest,
+    price: Option<GasPrice>,
+    offers: &mut [Offer],
+) {
+    let most = offers
+        .iter()
+        .map(|offer| offer.amount_out)
+        .max()
+        .unwrap_or_default();
     let net = |offer: &Offer| {
-        let approvals = match (request.token_in == NATIVE, offer.route.dex.router(spec, request, &offer.route).permit2)
-        {
+        let approvals = match (
+            request.token_in == NATIVE,
+            offer.route.dex.router(spec, request, &offer.route).permit2,
+        ) {
             (true, _) => 0,
             (false, true) => 2,
             (false, false) => 1,
         };
-        let gas = offer.gas_units.saturating_add(GAS_APPROVE.saturating_mul(approvals));
+        let gas = offer
+            .gas_units
+            .saturating_add(GAS_APPROVE.saturating_mul(approvals));
         let cost = price.and_then(|price| cost(spec, request, price, (gas, most)));
         offer.amount_out.saturating_sub(cost.unwrap_or_default())
     };
@@ -80,7 +95,11 @@ pub(super) fn best_first(spec: &ChainSpec, request: &SwapRequest, price: Option<
 fn cost(spec: &ChainSpec, request: &SwapRequest, price: GasPrice, (gas, most): (u64, U256)) -> Option<U256> {
     let wei = U256::from(gas).checked_mul(price.wei)?;
     let is_coin = |asset| asset == NATIVE || asset == spec.wrapped_native;
-    let dollars = || (!price.coin.is_zero()).then(|| share(wei, price.coin, FEED_PER)).flatten();
+    let dollars = || {
+        (!price.coin.is_zero())
+            .then(|| share(wei, price.coin, FEED_PER))
+            .flatten()
+    };
     let from_input = |paid: U256| share(paid, most, request.amount_in.units());
     if is_coin(request.token_out) {
         Some(wei)
@@ -139,7 +158,10 @@ mod tests {
         let wei = U256::from(1_000_000_000_000_u64);
         assert_eq!(of(token, NATIVE, coins(500), coins(1)), Some(wei));
         assert_eq!(of(token, spec.wrapped_native, coins(500), coins(1)), Some(wei));
-        assert_eq!(of(token, spec.usdc, coins(500), U256::from(7)), Some(U256::from(2_000)));
+        assert_eq!(
+            of(token, spec.usdc, coins(500), U256::from(7)),
+            Some(U256::from(2_000))
+        );
         // Five tokens for each coin, and for each dollar of six digits.
         assert_eq!(of(NATIVE, token, coins(1), coins(5)), Some(wei * U256::from(5)));
         let dollar = U256::from(1_000_000);

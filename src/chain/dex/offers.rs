@@ -218,9 +218,8 @@ pub(super) async fn amounts(
 ) -> Result<Vec<Option<U256>>, CallError> {
     let hops = |(route, _): &(Route, U256)| route.dex.hops(spec, route);
     let mut left: Vec<VecDeque<Route>> = questions.iter().map(|question| hops(question).into()).collect();
-    let amount = |(hops, (_, amount)): (&VecDeque<Route>, &(Route, U256))| {
-        (!hops.is_empty()).then_some(*amount)
-    };
+    let amount =
+        |(hops, (_, amount)): (&VecDeque<Route>, &(Route, U256))| (!hops.is_empty()).then_some(*amount);
     let mut amounts: Vec<Option<U256>> = left.iter().zip(questions).map(amount).collect();
     loop {
         let mut reads = Vec::new();

@@ -84,7 +84,11 @@ impl Search {
         if near.is_empty() {
             return Ok(vec![]);
         }
-        let probe = if quote == spec.usdc { PROBE_USDC } else { PROBE_NATIVE };
+        let probe = if quote == spec.usdc {
+            PROBE_USDC
+        } else {
+            PROBE_NATIVE
+        };
         let begin = Part {
             hops: vec![],
             tokens: vec![quote],
@@ -139,7 +143,12 @@ impl Search {
         let amounts = self.amounts(&asked).await?;
         let given = further.into_iter().zip(amounts);
         Ok(given
-            .filter_map(|(part, amount)| Some(Part { amount: amount?, ..part }))
+            .filter_map(|(part, amount)| {
+                Some(Part {
+                    amount: amount?,
+                    ..part
+                })
+            })
             .collect())
     }
 }

@@ -9,15 +9,14 @@ use std::{
 use alloy_primitives::{Address, U256};
 use tokio::sync::{Mutex, OnceCell};
 
+pub(crate) use super::offers::Offer;
 use super::{
     api::{Dex, Route},
     assets::{Pair, is_foreign, pair_of},
     list::{DEXES, route},
-    offers,
-    uniswap_v3,
+    offers, uniswap_v3,
     uniswap_v4::hook,
 };
-pub(crate) use super::offers::Offer;
 use crate::{
     chain::{
         discovery::Discovery,
@@ -258,7 +257,11 @@ impl Search {
             let known = found.iter().find(|found| found.pool == hop.pool);
             let addresses = hop.dex.addresses(&self.spec, hop);
             let others = addresses.iter().filter_map(|address| made.get(address).copied());
-            known.and_then(|known| known.created_at).into_iter().chain(others).max()
+            known
+                .and_then(|known| known.created_at)
+                .into_iter()
+                .chain(others)
+                .max()
         };
         let youngest = |route: &Route| {
             let hops = route.dex.hops(&self.spec, route);

@@ -9,8 +9,7 @@ use super::{
     assets::{Pair, is_foreign},
     command::{self, Stage, Step},
     family::{Family, Way},
-    swap_router,
-    universal_router,
+    swap_router, universal_router,
 };
 use crate::{
     chain::{contracts::SwapRouter, discovery::USUAL_V3_FEES, settings::ChainSpec},

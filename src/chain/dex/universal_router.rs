@@ -24,7 +24,12 @@ pub(super) const fn router(spec: &ChainSpec) -> Router {
 /// The calldata of a swap through `hops`, one after the other, and of a check of the wallet's balance behind them: the
 /// pool's own minimum does not see what a foreign token keeps of a transfer. `None` if the router has no command for
 /// one of them.
-pub(super) fn swap(spec: &ChainSpec, request: &SwapRequest, hops: &[Route], bounds: &Bounds) -> Option<Bytes> {
+pub(super) fn swap(
+    spec: &ChainSpec,
+    request: &SwapRequest,
+    hops: &[Route],
+    bounds: &Bounds,
+) -> Option<Bytes> {
     let mut steps = steps(spec, request, hops, bounds)?;
     if let Some(least) = bounds.wallet_min.filter(|_| is_foreign(spec, request.token_out)) {
         steps.push(command::check_balance(request.wallet, request.token_out, least));
@@ -71,7 +76,11 @@ fn steps(spec: &ChainSpec, request: &SwapRequest, hops: &[Route], bounds: &Bound
             } else {
                 U256::ZERO
             },
-            to: if index == end && direct { To::Sender } else { To::Router },
+            to: if index == end && direct {
+                To::Sender
+            } else {
+                To::Router
+            },
         };
         let step = route.dex.step(spec, route, &stage)?;
         // In a single pool the minimum says how much of the input must have been taken.

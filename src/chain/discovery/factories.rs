@@ -34,7 +34,10 @@ pub(super) fn of(spec: &ChainSpec) -> Vec<Address> {
         at.aerodrome_factory,
     ];
     let forks = spec.v2_forks.iter().map(|fork| fork.factory);
-    own.into_iter().chain(forks).filter(|factory| !factory.is_zero()).collect()
+    own.into_iter()
+        .chain(forks)
+        .filter(|factory| !factory.is_zero())
+        .collect()
 }
 
 /// The pool that a factory's log tells of, if it trades against what jobs pay with or a connector; `None`: another log.
@@ -52,7 +55,11 @@ pub(super) fn understand(spec: &ChainSpec, from: Address, topics: &[B256], data:
     } else if let Ok(event) = V3Factory::PoolCreated::decode_raw_log(raw(), data) {
         let name = [(at.v3_factory, "v3"), (at.pancake_v3_factory, "pancake")];
         let (_, name) = name.into_iter().find(|(factory, _)| *factory == from)?;
-        (format!("{name}:{}", event.fee), (event.token0, event.token1), event.pool)
+        (
+            format!("{name}:{}", event.fee),
+            (event.token0, event.token1),
+            event.pool,
+        )
     } else if let Ok(event) = SlipstreamFactory::PoolCreated::decode_raw_log(raw(), data) {
         let which = [
             (at.slipstream_factory, Slipstream::Initial),
@@ -67,8 +74,16 @@ pub(super) fn understand(spec: &ChainSpec, from: Address, topics: &[B256], data:
         if from != at.aerodrome_factory {
             return None;
         }
-        let curve = if event.stable { Curve::Stable } else { Curve::Volatile };
-        (format!("aerodrome:{curve}"), (event.token0, event.token1), event.pool)
+        let curve = if event.stable {
+            Curve::Stable
+        } else {
+            Curve::Volatile
+        };
+        (
+            format!("aerodrome:{curve}"),
+            (event.token0, event.token1),
+            event.pool,
+        )
     };
     // Anyone can make pools against tokens of his own, as many as he likes.
     let known = |token: Address| {
@@ -93,7 +108,13 @@ mod tests {
         let [v2, v3, slipstream, aerodrome] = SIGNATURES.map(|signature| signature.to_string());
         assert!(v2.starts_with("0x0d3648bd"), "{v2}");
         assert!(v3.starts_with("0x783cca1c"), "{v3}");
-        assert!(slipstream.starts_with("0xab0d57f0") && slipstream.ends_with("9ac2"), "{slipstream}");
-        assert!(aerodrome.starts_with("0x2128d88d") && aerodrome.ends_with("005e"), "{aerodrome}");
+        assert!(
+            slipstream.starts_with("0xab0d57f0") && slipstream.ends_with("9ac2"),
+            "{slipstream}"
+        );
+        assert!(
+            aerodrome.starts_with("0x2128d88d") && aerodrome.ends_with("005e"),
+            "{aerodrome}"
+        );
     }
 }

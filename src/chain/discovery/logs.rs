@@ -133,7 +133,9 @@ impl Scan<'_> {
         progress.found = self.dated(created, head).await;
         // Of these only the age is worth keeping.
         let others = self.dated(others, head).await.into_iter();
-        progress.found.extend(others.filter(|pool| pool.created_at.is_some()));
+        progress
+            .found
+            .extend(others.filter(|pool| pool.created_at.is_some()));
         Ok(progress)
     }
 

@@ -103,7 +103,10 @@ impl Discovery {
     /// searched. One that is not named is old, or unknown.
     pub(crate) fn made(&self, token: Address) -> Arc<HashMap<Address, Timestamp>> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(&token).map(|token| token.made.clone()).unwrap_or_default()
+        tokens
+            .get(&token)
+            .map(|token| token.made.clone())
+            .unwrap_or_default()
     }
 
     /// Searches on for `token` until all blocks are read or the requests are used up, whether or not it is due.

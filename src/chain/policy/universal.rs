@@ -209,7 +209,9 @@ fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
         false => paid == U256::from(swap.amountIn),
     };
     if settled != pays || !same {
-        return Err(shape("a V4 swap settles another currency or amount than it swaps"));
+        return Err(shape(
+            "a V4 swap settles another currency or amount than it swaps",
+        ));
     }
     // Zero means the whole amount.
     if taken != gives || !amount.is_zero() {

@@ -8,12 +8,10 @@ use rust_decimal::Decimal;
 
 use super::{OnchainPrices, pair};
 use crate::{
-    chain::{
-        dex::{
-            api::Route,
-            assets::{Pair, erc20},
-            search::Asker,
-        },
+    chain::dex::{
+        api::Route,
+        assets::{Pair, erc20},
+        search::Asker,
     },
     domain::{
         config::SourceName,
@@ -155,9 +153,8 @@ impl OnchainPrices {
     /// The pool that gives most in each place.
     async fn best(&self, asked: &[Asked]) -> Result<HashMap<Place, Given>, String> {
         // For the amount, and for a hundredth of it.
-        let both = |asked: &Asked| {
-            [asked.amount, hundredth(asked.amount)].map(|amount| (asked.route, amount))
-        };
+        let both =
+            |asked: &Asked| [asked.amount, hundredth(asked.amount)].map(|amount| (asked.route, amount));
         let questions: Vec<(Route, U256)> = asked.iter().flat_map(both).collect();
         let said = self.spot.amounts(&questions).await;
         let said = said.map_err(|error| error.to_string())?;

@@ -39,8 +39,17 @@ async fn a_young_pair_of_v2_or_v3_waits_and_is_then_bought_and_sold() {
     for (token, symbol) in elsewhere(&world).await.into_iter().zip(["PAIR", "POOL"]) {
         world.start(token, symbol, rules.clone()).await;
     }
+    // A token that keeps a share, in a pair of this hour: that may still fall.
+    let mut taxed = buy_once();
+    taxed["limits"]["max_pool_fee_bps"] = json!(100);
+    world.start(world.devnet.deployment().taxed, "TAXED", taxed).await;
     let mut daemon = world.daemon(None);
     for (what, sql) in [
+        (
+            "the taxed one waits",
+            "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'launch_tax'
+             AND detail ~ 'after the pool was made, limits.max_pool_fee_bps is 100')",
+        ),
         (
             "both wait",
             "SELECT count(DISTINCT job_id) = 2 FROM ticks WHERE reason = 'young_pool'

@@ -86,9 +86,17 @@ async fn there_and_back(world: &World, request: &SwapRequest, between: &[Address
     assert_eq!(quoted, back);
     assert_eq!(world.balance(token).await, U256::ZERO);
     for asset in between.iter().chain([&token, &world.at().weth]) {
-        assert_eq!(world.held_by(router, *asset).await, U256::ZERO, "{asset} in the router");
+        assert_eq!(
+            world.held_by(router, *asset).await,
+            U256::ZERO,
+            "{asset} in the router"
+        );
     }
-    assert_eq!(world.held_by(router, NATIVE).await, U256::ZERO, "coins in the router");
+    assert_eq!(
+        world.held_by(router, NATIVE).await,
+        U256::ZERO,
+        "coins in the router"
+    );
     for asset in between {
         assert_eq!(world.balance(*asset).await, U256::ZERO, "{asset} on the way");
     }
@@ -111,7 +119,13 @@ async fn two_pools_of_any_versions_fill_what_they_quoted_both_ways() {
             V3 => 3,
             V4 => 9,
         });
-        pool(&world, far, [(near, stake * times), (weth, coins(100) * times)], coin).await;
+        pool(
+            &world,
+            far,
+            [(near, stake * times), (weth, coins(100) * times)],
+            coin,
+        )
+        .await;
         for first in [V2, V3, V4] {
             let token = world.devnet.add_token("MIXED", 18).await.expect("a token");
             pool(&world, first, [(token, coins(1_000_000)), (near, stake)], false).await;
@@ -123,12 +137,24 @@ async fn two_pools_of_any_versions_fill_what_they_quoted_both_ways() {
                 V4 => "v4:",
             };
             assert!(route.starts_with(version(first)), "{first:?} {far:?}: {route}");
-            assert!(route.contains(&format!("/{near:#x}/")), "{first:?} {far:?}: {route}");
+            assert!(
+                route.contains(&format!("/{near:#x}/")),
+                "{first:?} {far:?}: {route}"
+            );
             // Two fees of 0.3 %, and a thousandth of the price in the first pool, at least.
             let whole = coins(1_000);
-            assert!(came < whole * U256::from(994) / U256::from(1_000), "{route}: {came}");
-            assert!(came > whole * U256::from(991) / U256::from(1_000), "{route}: {came}");
-            assert!(back > tenth * U256::from(985) / U256::from(1_000), "{route}: {back}");
+            assert!(
+                came < whole * U256::from(994) / U256::from(1_000),
+                "{route}: {came}"
+            );
+            assert!(
+                came > whole * U256::from(991) / U256::from(1_000),
+                "{route}: {came}"
+            );
+            assert!(
+                back > tenth * U256::from(985) / U256::from(1_000),
+                "{route}: {back}"
+            );
         }
     }
 }
@@ -140,7 +166,13 @@ async fn three_pools_of_three_versions_are_traded_with_every_quote_and_can_be_pi
     world.wrap(coins(5)).await;
     let token = world.devnet.add_token("FARAWAY", 18).await.expect("a token");
     let six = dollars(300_000);
-    pool(&world, V4, [(token, coins(1_000_000)), (near, coins(300_000))], false).await;
+    pool(
+        &world,
+        V4,
+        [(token, coins(1_000_000)), (near, coins(300_000))],
+        false,
+    )
+    .await;
     pool(&world, V2, [(near, coins(300_000)), (far, six)], false).await;
     pool(&world, V3, [(far, six), (weth, coins(100))], false).await;
     pool(&world, V3, [(far, six), (usdc, six)], false).await;
@@ -148,11 +180,17 @@ async fn three_pools_of_three_versions_are_traded_with_every_quote_and_can_be_pi
         let request = buy(&world, quote, token);
         let (_, back) = there_and_back(&world, &request, &[near, far]).await;
         let paid = request.amount_in.units();
-        assert!(back > paid * U256::from(970) / U256::from(1_000), "{quote}: {back}");
+        assert!(
+            back > paid * U256::from(970) / U256::from(1_000),
+            "{quote}: {back}"
+        );
         let route = known(&world, token, quote).await;
         let text = route.to_string();
         assert!(text.starts_with("v4:"), "{text}");
-        assert!(text.contains(&format!("/{near:#x}/v2/{far:#x}/v3:3000")), "{text}");
+        assert!(
+            text.contains(&format!("/{near:#x}/v2/{far:#x}/v3:3000")),
+            "{text}"
+        );
         // The line that the ledger has pins it.
         let pinned = SwapRequest {
             pool: Some(World::pool(&text)),
@@ -174,12 +212,24 @@ async fn a_dust_pool_on_the_way_neither_hides_a_good_route_nor_is_taken() {
     let (world, [near, _]) = World::with_connectors().await;
     let weth = world.at().weth;
     let token = world.devnet.add_token("DUSTY", 18).await.expect("a token");
-    pool(&world, V4, [(token, coins(1_000_000)), (near, coins(300_000))], false).await;
+    pool(
+        &world,
+        V4,
+        [(token, coins(1_000_000)), (near, coins(300_000))],
+        false,
+    )
+    .await;
     // Twice as many tokens for each unit, as long as there are any: a dollar's worth of them.
     pool(&world, V2, [(token, coins(6)), (near, coins(1))], false).await;
     pool(&world, V3, [(near, coins(300_000)), (weth, coins(100))], false).await;
     // Half the price between the connector and the coin, in dust again.
-    pool(&world, V2, [(near, coins(6)), (weth, coins(1) / U256::from(1_000))], false).await;
+    pool(
+        &world,
+        V2,
+        [(near, coins(6)), (weth, coins(1) / U256::from(1_000))],
+        false,
+    )
+    .await;
     there_and_back(&world, &buy(&world, NATIVE, token), &[near]).await;
     let route = known(&world, token, NATIVE).await.to_string();
     assert!(route.starts_with("v4:") && route.ends_with("/v3:3000"), "{route}");
@@ -191,7 +241,13 @@ async fn a_pool_of_v4_with_the_coin_is_reached_with_dollars_through_the_coin() {
     let (weth, usdc) = (world.at().weth, world.at().usdc);
     for version in [V2, V4] {
         let token = world.devnet.add_token("DOLLARS", 18).await.expect("a token");
-        pool(&world, version, [(token, coins(1_000_000)), (weth, coins(100))], true).await;
+        pool(
+            &world,
+            version,
+            [(token, coins(1_000_000)), (weth, coins(100))],
+            true,
+        )
+        .await;
         let request = buy(&world, usdc, token);
         there_and_back(&world, &request, &[]).await;
         let route = known(&world, token, usdc).await.to_string();
@@ -213,7 +269,9 @@ async fn goes_through(world: &World, token: Address, between: Address, gwei: u64
     let venue = BestOf::new(rpc, world.spec.clone(), world.db.pool.clone());
     let request = buy(world, NATIVE, token);
     let quote = venue.quote(&request).await.expect("a quote");
-    let calls = venue.calls(&request, quote.amount_out, crate::venue::world::soon()).await;
+    let calls = venue
+        .calls(&request, quote.amount_out, crate::venue::world::soon())
+        .await;
     let swap = calls.expect("calls").pop().expect("a swap");
     swap.data.windows(20).any(|part| part == between.as_slice())
 }
@@ -223,12 +281,21 @@ async fn a_route_that_brings_more_is_taken_only_while_its_gas_is_worth_it() {
     let (world, [near, _]) = World::with_connectors().await;
     let weth = world.at().weth;
     let token = world.devnet.add_token("NETTED", 18).await.expect("a token");
-    pool(&world, V2, [(token, coins(1_000_000)), (near, coins(300_000))], false).await;
+    pool(
+        &world,
+        V2,
+        [(token, coins(1_000_000)), (near, coins(300_000))],
+        false,
+    )
+    .await;
     pool(&world, V3, [(near, coins(300_000)), (weth, coins(100))], false).await;
     // The pool with the coin gives half a per cent less: of a tenth of a coin, five ten-thousandths.
     pool(&world, V3, [(token, coins(990_000)), (weth, coins(100))], false).await;
     // A second swap takes about 100,000 units: at a gwei a ten-thousandth of a coin, at twenty two thousandths.
     assert!(goes_through(&world, token, near, 1).await);
     assert!(!goes_through(&world, token, near, 20).await);
-    assert!(goes_through(&world, token, near, 1).await, "and again when gas is cheap");
+    assert!(
+        goes_through(&world, token, near, 1).await,
+        "and again when gas is cheap"
+    );
 }

@@ -61,11 +61,16 @@ async fn a_route_through_a_young_pool_is_young() {
     let token = world.devnet.add_token("ROUTED", 18).await.expect("a token");
     let weth = world.at().weth;
     let stake = coins(300_000);
-    let pair = world.devnet.add_v2_pair([(token, coins(1_000_000)), (near, stake)]);
+    let pair = world
+        .devnet
+        .add_v2_pair([(token, coins(1_000_000)), (near, stake)]);
     pair.await.expect("a pair");
     let pool = world.devnet.add_v3_pool([(near, stake), (weth, coins(100))], 500);
     pool.await.expect("a pool");
     let buy = world.swap(NATIVE, token, coins(1) / U256::from(10));
     let launched = world.venue.quote(&buy).await.expect("a quote").launched;
-    assert!(launched.is_some_and(|launched| launched.age < Span::from_secs(600)), "{launched:?}");
+    assert!(
+        launched.is_some_and(|launched| launched.age < Span::from_secs(600)),
+        "{launched:?}"
+    );
 }

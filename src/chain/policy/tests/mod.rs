@@ -157,9 +157,8 @@ fn pools() -> Vec<Pool> {
             hooks: Address::ZERO,
         })
     };
-    let mixed = |hops: &[Hop], through: &[Address]| {
-        Pool::Mixed(MixedPath::new(hops, through).expect("a route"))
-    };
+    let mixed =
+        |hops: &[Hop], through: &[Address]| Pool::Mixed(MixedPath::new(hops, through).expect("a route"));
     let hop = |one: Address, other: Address| match key(one, other) {
         Pool::V4(key) => Hop::V4(key),
         other => panic!("{other}"),
