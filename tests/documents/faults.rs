@@ -184,7 +184,7 @@ const POOLS: &[(&str, &str)] = &[
     ),
     (
         "three pools of V4, V2 and V3, through two other tokens",
-        "three_pools_of_three_versions_are_traded_with_every_quote_and_can_be_pinned",
+        "a_token_behind_pools_of_three_versions_is_bought_and_sold_and_the_ledger_is_the_chain",
     ),
     (
         "dust on the way",
