@@ -52,7 +52,7 @@ pub(crate) trait Dex: Send + Sync {
     /// What the answer to [`Dex::ask`] says, base units; `None` if the pool does not exist or gives nothing.
     fn answer(&self, route: &Route, amount: U256, reading: Option<&Reading>) -> Option<U256>;
 
-    /// Gas of the swap alone, units, from the answer to [`Dex::ask`]; a guess where that does not say.
+    /// Gas of the swap and its payments, units, from the answer to [`Dex::ask`]; a guess where that does not say.
     fn gas(&self, _reading: Option<&Reading>) -> u64 {
         GAS_SWAP
     }

@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// Gas of the payment of the input, units: the quoter reverts before it.
+const GAS_PAID: u64 = 30_000;
+
 /// The fees of the pools between token and quote, in hundredths of a basis point.
 #[derive(Clone, Copy)]
 pub(super) enum Way {
@@ -163,7 +166,8 @@ impl<F: Family> Dex for F {
 
     fn gas(&self, reading: Option<&Reading>) -> u64 {
         let said = decode::<V3Quoter::quoteExactInputCall>(reading);
-        said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX))
+        let swap = said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX));
+        swap.saturating_add(GAS_PAID)
     }
 
     fn router(&self, spec: &ChainSpec, request: &SwapRequest, _: &Route) -> Router {

@@ -40,6 +40,9 @@ const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
     }
 }
 
+/// Gas of both payments, units: the quoter settles and takes nothing.
+const GAS_PAID: u64 = 60_000;
+
 pub(super) struct UniswapV4;
 
 impl Dex for UniswapV4 {
@@ -117,7 +120,8 @@ impl Dex for UniswapV4 {
 
     fn gas(&self, reading: Option<&Reading>) -> u64 {
         let said = decode::<V4Quoter::quoteExactInputSingleCall>(reading);
-        said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX))
+        let swap = said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX));
+        swap.saturating_add(GAS_PAID)
     }
 
     fn router(&self, spec: &ChainSpec, _: &SwapRequest, _: &Route) -> Router {
