@@ -20,9 +20,7 @@ use super::{
 };
 use crate::{
     chain::{
-        contracts::GasPriceOracle,
         discovery::{Discovery, SearchState},
-        multicall::{Read, decode, read_all},
         rpc::Rpc,
         settings::ChainSpec,
         wallet_code::remark,
@@ -35,14 +33,12 @@ use crate::{
         span::Span,
         units::Amount,
     },
-    ports::{QuoteError, RpcError},
+    ports::QuoteError,
     store::pools,
 };
 
 /// Pools that are tried out, from the best on, before a pair counts as not tradable.
 const TRIES_MAX: usize = 8;
-/// Bytes of a transaction in addition to its calldata: numbers, addresses, signature; as an L2 counts them.
-const ENVELOPE: usize = 120;
 
 /// The best offer of every DEX on one chain.
 #[derive(Clone)]
@@ -387,37 +383,6 @@ impl BestOf {
             return Err(QuoteError::Disagrees(why));
         }
         Ok(std::mem::take(&mut tried.calls))
-    }
-
-    /// What an OP-stack chain takes for the calls' data.
-    pub(super) async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
-        let contracts = &self.spec().contracts;
-        if contracts.gas_price_oracle.is_zero() {
-            return Ok(Amount::ZERO);
-        }
-        let reads: Vec<Read> = calls
-            .iter()
-            .map(|call| {
-                let mut data = vec![u8::MAX; ENVELOPE];
-                data.extend_from_slice(&call.data);
-                Read::new(
-                    contracts.gas_price_oracle,
-                    &GasPriceOracle::getL1FeeCall { data: data.into() },
-                )
-            })
-            .collect();
-        let readings = read_all(&self.search.rpc, contracts.multicall3, &reads).await;
-        let readings = readings.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let mut fees = readings
-            .iter()
-            .map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
-        let sum = fees.try_fold(U256::ZERO, |sum, fee| sum.checked_add(fee?));
-        sum.map(Amount::new).ok_or_else(|| {
-            QuoteError::Rpc(RpcError {
-                endpoint: self.spec().name.clone(),
-                detail: "the oracle of data fees does not answer; see contracts.gas_price_oracle".to_owned(),
-            })
-        })
     }
 
     /// The best quote that is wanted, or why there is none.

@@ -9,6 +9,7 @@ pub(super) mod calls;
 mod choice;
 mod clone;
 mod command;
+mod data_fee;
 mod executor;
 mod family;
 mod holdings;
