@@ -603,6 +603,7 @@ CREATE TABLE pools (
 );
 
 -- Uniswap V4 pools of tokens, whatever their fee, spacing and hook. A key never changes, so that none is searched twice.
+-- Besides, young pools of other exchanges, by their addresses: found by factory, and kept for their age alone.
 CREATE TABLE v4_pools (
     chain      text        NOT NULL,
     id         bytea       NOT NULL CHECK (octet_length(id) = 32),
@@ -611,7 +612,7 @@ CREATE TABLE v4_pools (
     pool       text        NOT NULL,
     -- Null: unknown, and long ago.
     created_at timestamptz,
-    found_by   text        NOT NULL CHECK (found_by IN ('log', 'launchpad', 'listing')),
+    found_by   text        NOT NULL CHECK (found_by IN ('log', 'launchpad', 'listing', 'factory')),
     found_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (chain, id)
 );

@@ -97,6 +97,9 @@ sol! {
 
     interface V3Factory {
         event FeeAmountEnabled(uint24 indexed fee, int24 indexed tickSpacing);
+        event PoolCreated(
+            address indexed token0, address indexed token1, uint24 indexed fee, int24 tickSpacing, address pool
+        );
         function feeAmountTickSpacing(uint24 fee) view returns (int24);
     }
 
@@ -161,7 +164,16 @@ sol! {
         function defaultFactory() view returns (address);
     }
 
+    interface SlipstreamFactory {
+        event PoolCreated(
+            address indexed token0, address indexed token1, int24 indexed tickSpacing, address pool
+        );
+    }
+
     interface AerodromeFactory {
+        event PoolCreated(
+            address indexed token0, address indexed token1, bool indexed stable, address pool, uint256 count
+        );
         function getFee(address pool, bool stable) view returns (uint256 bps);
     }
 
@@ -187,6 +199,7 @@ sol! {
     }
 
     interface V2Factory {
+        event PairCreated(address indexed token0, address indexed token1, address pair, uint256 count);
         function getPair(address one, address other) view returns (address pair);
     }
 

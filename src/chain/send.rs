@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
-const WORDS: [(&str, Meaning); 72] = [
+const WORDS: [(&str, Meaning); 77] = [
     ("unknown transaction", Meaning::Rejected),
     ("already known", Meaning::Known),
     ("alreadyknown", Meaning::Known),
@@ -38,6 +38,11 @@ const WORDS: [(&str, Meaning); 72] = [
     ("already in pool", Meaning::Known),
     ("already in the pool", Meaning::Known),
     ("transaction already exists", Meaning::Known),
+    ("already exists in cache", Meaning::Known),
+    ("invalid transaction nonce", Meaning::NonceTooLow),
+    ("gas price to replace", Meaning::Underpriced),
+    ("which has the same nonce", Meaning::Underpriced),
+    ("identified as a spammer", Meaning::Rejected),
     ("nonce below", Meaning::NonceTooLow),
     ("miner premium is negative", Meaning::Underpriced),
     ("minerpremiumisnegative", Meaning::Underpriced),
@@ -158,7 +163,10 @@ const fn weight(answer: &Result<Sent, SendError>) -> u8 {
 pub(super) fn classify(endpoint: &str, message: &str) -> Result<Sent, SendError> {
     let lower = message.to_ascii_lowercase();
     let meaning = WORDS.iter().find(|(words, _)| lower.contains(words));
-    match meaning.map(|(_, meaning)| *meaning) {
+    let meaning = meaning.map(|(_, meaning)| *meaning);
+    // All that Erigon says of a transaction that is in a block; as a part of other words it means nothing.
+    let bare = lower.trim_start_matches("error: ").split_whitespace().next();
+    match meaning.or((bare == Some("mined")).then_some(Meaning::NonceTooLow)) {
         Some(Meaning::Known) => Ok(Sent::AlreadyKnown),
         Some(Meaning::NonceTooLow) => Err(SendError::NonceTooLow),
         Some(Meaning::Underpriced) => Err(SendError::Underpriced),

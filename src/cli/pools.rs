@@ -72,6 +72,11 @@ fn text(view: &PoolsView) -> String {
     lines.extend(view.asked.iter().map(|asked| format!("asked {asked}")));
     lines.push(view.search.clone());
     lines.push(
+        "one transaction goes through several pools of Uniswap V2, V3 and V4; no router swaps in them and in pools of \
+         another exchange, so there are no such routes"
+            .to_owned(),
+    );
+    lines.push(
         "depth is the largest of 100, 1000, .. 1000000 USD that moves the price by at most 1 %; ~ is what the pool says, \
          where nothing could be tried"
             .to_owned(),

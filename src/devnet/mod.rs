@@ -274,6 +274,14 @@ impl Devnet {
         .await
     }
 
+    /// Opens a V2 pair of base units of any two tokens.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_v2_pair(&self, stakes: [(Address, U256); 2]) -> Result<(), DevnetError> {
+        pools::v2_of(&self.node, self.contract("v2_factory"), stakes).await
+    }
+
     /// Opens a V3 pool of base units of any two tokens.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Uniswap V4 pools of tokens, and how far the logs that tell of them were read.
+//! Uniswap V4 pools of tokens, young pools of other exchanges, and how far the logs that tell of them were read.
 
 use alloy_primitives::{Address, B256};
 use sqlx::PgPool;
@@ -19,14 +19,16 @@ pub enum FoundBy {
     Launchpad,
     /// An API that lists pools.
     Listing,
+    /// The log of another exchange's factory. Such a pool is kept for its age alone.
+    Factory,
 }
 
-/// A pool of Uniswap V4.
+/// A pool of Uniswap V4, or a young one of another exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct V4Pool {
-    /// The hash of its key.
+    /// The hash of its key; of another exchange's pool its address behind twelve zeros.
     pub id: B256,
-    /// Its key.
+    /// Its key; of another exchange its name in settings, which says nothing of its tokens.
     pub pool: Pool,
     /// Its two currencies.
     pub currencies: (Address, Address),

@@ -98,6 +98,7 @@ fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
         [
             "Aerodrome",
             "AerodromeHops",
+            "Mixed",
             "Pancake",
             "PancakeHops",
             "Slipstream",

@@ -30,18 +30,13 @@ const NODES: &[(&str, &str)] = &[
     ("answers with internal errors", FIRST_NODE),
     ("has no newest block", FIRST_NODE),
     ("stands still", FIRST_NODE),
+    ("limits batches", ONLY_DOOR),
+    ("refuses batches", ONLY_DOOR),
     (
-        "limits batches",
-        "batches_are_read_in_any_order_and_made_smaller_for_a_node_that_refuses_them",
-    ),
-    (
-        "refuses batches",
+        "refuses a part of a batch, or each of it",
         "however_a_node_refuses_a_batch_each_request_is_answered_and_none_is_asked_twice",
     ),
-    (
-        "answers 429, 402 or Retry-After",
-        "a_refusal_for_load_is_waited_out_and_the_request_is_sent_once_more",
-    ),
+    ("answers 429, 402, 503 or Retry-After", ONLY_DOOR),
     (
         "names a long pause",
         "a_long_pause_fails_at_once_and_sends_nothing",
@@ -85,6 +80,7 @@ const NODES: &[(&str, &str)] = &[
 ];
 const ONLY_NODE: &str =
     "whatever_the_only_node_does_a_buy_and_its_liquidation_end_idle_with_the_ledger_of_the_chain";
+const ONLY_DOOR: &str = "however_the_only_node_refuses_whole_requests_a_buy_and_its_liquidation_end_idle";
 const FIRST_NODE: &str = "whatever_the_first_of_two_nodes_refuses_a_buy_and_its_liquidation_end_idle";
 
 /// What a token or a wallet does.
@@ -169,6 +165,38 @@ const POOLS: &[(&str, &str)] = &[
     (
         "V4, just made",
         "a_launch_waits_until_its_pool_is_old_enough_and_its_tax_fell",
+    ),
+    (
+        "V2 or V3, just made",
+        "a_young_pair_of_v2_or_v3_waits_and_is_then_bought_and_sold",
+    ),
+    (
+        "PancakeSwap V3 or a fork of V2, just made",
+        "a_pool_of_pancakeswap_or_of_a_fork_that_was_just_made_is_young",
+    ),
+    (
+        "Aerodrome or Slipstream, just made",
+        "a_pool_of_aerodrome_or_slipstream_that_was_just_made_is_young",
+    ),
+    (
+        "two pools of any two versions, through another token",
+        "two_pools_of_any_versions_fill_what_they_quoted_both_ways",
+    ),
+    (
+        "three pools of V4, V2 and V3, through two other tokens",
+        "a_token_behind_pools_of_three_versions_is_bought_and_sold_and_the_ledger_is_the_chain",
+    ),
+    (
+        "dust on the way",
+        "a_dust_pool_on_the_way_neither_hides_a_good_route_nor_is_taken",
+    ),
+    (
+        "V2 or V4 against the coin, paid in dollars",
+        "a_pool_of_v4_with_the_coin_is_reached_with_dollars_through_the_coin",
+    ),
+    (
+        "a long way that gives more, while gas is cheap and dear",
+        "a_route_that_brings_more_is_taken_only_while_its_gas_is_worth_it",
     ),
     (
         "V4 with the native coin, V3 of one and two hops, V2",

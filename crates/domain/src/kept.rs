@@ -47,11 +47,20 @@ impl Kept {
     /// The same after one more pool on the way, which keeps `millionths` of the rest.
     #[must_use]
     pub fn and_by_pool(self, millionths: u32) -> Self {
-        let rest = MILLION.saturating_sub(self.pool);
-        let passes = MILLION.saturating_sub(millionths.min(MILLION));
+        self.and(Self::by_pool(millionths))
+    }
+
+    /// What two swaps one after the other keep, each of what the one before lets pass.
+    #[must_use]
+    pub fn and(self, next: Self) -> Self {
+        let both = |one: u32, other: u32| {
+            let (rest, passes) = (MILLION.saturating_sub(one), MILLION.saturating_sub(other));
+            MILLION.saturating_sub(part(rest, passes, MILLION))
+        };
         Self {
-            pool: MILLION.saturating_sub(part(rest, passes, MILLION)),
-            ..self
+            pool: both(self.pool, next.pool),
+            hook: both(self.hook, next.hook),
+            token: both(self.token, next.token),
         }
     }
 

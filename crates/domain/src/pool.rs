@@ -6,42 +6,12 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strum::{Display, EnumString};
 
-use crate::{fork::ForkName, router::ExtraRouter};
+use crate::{fork::ForkName, pool_key::fee, router::ExtraRouter};
 
-/// The native coin where an address is asked for: currency zero, as Uniswap V4 writes it.
-pub const NATIVE: Address = Address::ZERO;
-
-/// The fee that says a V4 hook sets the fee.
-pub const DYNAMIC_FEE: u32 = 0x80_0000;
-
-/// Fees are hundredths of a basis point, and stay below one whole.
-const FEE_MAX: u32 = 1_000_000;
-
-/// What names a Uniswap V4 pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolKey {
-    /// The lower of the two currencies; [`NATIVE`] for the coin itself.
-    pub currency0: Address,
-    /// The higher.
-    pub currency1: Address,
-    /// Hundredths of a basis point, below 1,000,000, or [`DYNAMIC_FEE`].
-    pub fee: u32,
-    /// Distance of usable ticks, 1 to 32767.
-    pub tick_spacing: i32,
-    /// The hook contract; zero for none.
-    pub hooks: Address,
-}
-
-/// The shape of Uniswap V4 pools with a hook, whatever their tokens are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HookShape {
-    /// The hook contract; zero for none.
-    pub hook: Address,
-    /// Hundredths of a basis point, or [`DYNAMIC_FEE`].
-    pub fee: u32,
-    /// Distance of usable ticks.
-    pub tick_spacing: i32,
-}
+pub use crate::{
+    mixed::{Hop, MixedPath},
+    pool_key::{DYNAMIC_FEE, HookShape, NATIVE, PoolKey},
+};
 
 /// A way from one token to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +25,9 @@ pub enum Pool {
     /// `v3:FEE/TOKEN/FEE`, `v3:FEE/TOKEN/FEE/TOKEN/FEE`: two or three pools, from the token through these tokens to the
     /// quote.
     V3Path(TokenPath),
+    /// `HOP/TOKEN/HOP`, `HOP/TOKEN/HOP/TOKEN/HOP`: two or three pools of Uniswap's of any version, from the token through
+    /// these tokens to the quote; each hop is `v2`, `v3:FEE` or `v4:..` as above.
+    Mixed(MixedPath),
     /// `v2`: the pair of token and quote.
     V2,
     /// `v2:FORK`: the same on a fork of V2 that `chains.NAME.v2_forks` names.
@@ -155,11 +128,23 @@ impl Pool {
     #[must_use]
     pub const fn extra_router(&self) -> Option<ExtraRouter> {
         match self {
-            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V3Path(_) | Self::V2 => None,
+            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V3Path(_) | Self::Mixed(_) | Self::V2 => {
+                None
+            }
             Self::V2Fork(fork) => Some(ExtraRouter::V2(*fork)),
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
             Self::Aerodrome(_) | Self::AerodromeHops(..) => Some(ExtraRouter::Aerodrome),
+        }
+    }
+}
+
+impl From<Hop> for Pool {
+    fn from(hop: Hop) -> Self {
+        match hop {
+            Hop::V2 => Self::V2,
+            Hop::V3(fee) => Self::V3(fee),
+            Hop::V4(key) => Self::V4(key),
         }
     }
 }
@@ -172,7 +157,8 @@ impl Pool {
      slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
      aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
      v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
-     in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
+     in hundredths of a basis point, below 1000000, or 8388608 (dynamic); or POOL/TOKEN/POOL, \
+     POOL/TOKEN/POOL/TOKEN/POOL through these tokens, where each POOL is v2, v3:FEE or v4:.. and not all are v3"
 )]
 pub struct InvalidPool {
     /// What was given.
@@ -182,11 +168,8 @@ pub struct InvalidPool {
 impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::V4(key) => write!(
-                f,
-                "v4:{:#x}/{:#x}/{}/{}/{:#x}",
-                key.currency0, key.currency1, key.fee, key.tick_spacing, key.hooks
-            ),
+            Self::V4(key) => write!(f, "v4:{key}"),
+            Self::Mixed(path) => write!(f, "{path}"),
             Self::V3(fee) => write!(f, "v3:{fee}"),
             Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
             Self::V3Path(path) => write!(f, "v3:{path}"),
@@ -216,20 +199,17 @@ impl FromStr for Pool {
             }
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
             Some(("aerodrome", curves)) => aerodrome(curves),
-            Some(("v4", key)) => v4(key).map(Self::V4),
+            Some(("v4", key)) => key.parse().ok().map(Self::V4),
             Some((prefix, spacings)) => {
                 Slipstream::by_prefix(prefix).and_then(|which| slipstream(which, spacings))
             }
             None => None,
         };
+        let parsed = parsed.or_else(|| text.trim().parse().ok().map(Self::Mixed));
         parsed.ok_or_else(|| InvalidPool {
             text: text.to_owned(),
         })
     }
-}
-
-fn fee(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|fee| *fee < FEE_MAX)
 }
 
 fn one_or_two(fees: &str, one: fn(u32) -> Pool, two: fn(u32, u32) -> Pool) -> Option<Pool> {
@@ -275,26 +255,6 @@ fn aerodrome(curves: &str) -> Option<Pool> {
     }
 }
 
-fn v4(key: &str) -> Option<PoolKey> {
-    let [currency0, currency1, fee_text, tick_spacing, hooks] =
-        <[&str; 5]>::try_from(key.split('/').collect::<Vec<_>>()).ok()?;
-    let fee = match fee_text.parse().ok()? {
-        DYNAMIC_FEE => DYNAMIC_FEE,
-        _ => fee(fee_text)?,
-    };
-    let key = PoolKey {
-        currency0: currency0.parse().ok()?,
-        currency1: currency1.parse().ok()?,
-        fee,
-        tick_spacing: tick_spacing
-            .parse()
-            .ok()
-            .filter(|spacing| (1..=32_767).contains(spacing))?,
-        hooks: hooks.parse().ok()?,
-    };
-    (key.currency0 < key.currency1).then_some(key)
-}
-
 impl Serialize for Pool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -335,6 +295,9 @@ mod tests {
             "aerodrome:stable".to_owned(),
             "aerodrome:stable/volatile".to_owned(),
             format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
+            format!("v2/{WETH}/v3:500"),
+            format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}/{WETH}/v2"),
+            format!("v3:500/{HOOK}/v2/{WETH}/v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
             format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
         ] {
             let pool: Pool = text.parse().expect("a pool");
@@ -375,6 +338,15 @@ mod tests {
             &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/60"),
+            &format!("v2/{WETH}"),
+            &format!("v2/{WETH}/"),
+            &format!("v2/{NATIVE:#x}/v2"),
+            &format!("v2/{WETH}/v2/{WETH}/v2"),
+            &format!("v2/{WETH}/v2/{TOKEN}/v2/{HOOK}/v2"),
+            &format!("v3:500/{WETH}/v3:500"),
+            &format!("v2/{HOOK}/v4:{WETH}/{TOKEN}/3000/60/{HOOK}"),
+            &format!("v2/{WETH}/pancake:500"),
+            &format!("v2/{WETH}/v2:sushi"),
         ] {
             let error = text.parse::<Pool>().expect_err("no pool").to_string();
             assert!(

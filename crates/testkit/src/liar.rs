@@ -2,7 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+    routing::post,
+};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -10,6 +16,19 @@ use crate::server::serve;
 
 /// Changes one answer: the method, its parameters, and the honest response (`result` or `error` inside).
 pub type Lie = dyn FnMut(&str, &Value, &mut Value) + Send;
+
+/// Refuses a whole HTTP request of so many requests, before the node sees any of them.
+pub type Door = dyn FnMut(usize) -> Option<Refused> + Send;
+
+/// How a request was refused.
+pub struct Refused {
+    /// HTTP status.
+    pub status: u16,
+    /// Seconds in `Retry-After`.
+    pub retry_after: Option<u32>,
+    /// The body.
+    pub body: Value,
+}
 
 /// Serves until it is dropped.
 pub struct Liar {
@@ -22,6 +41,7 @@ struct Shared {
     node: Url,
     client: reqwest::Client,
     lie: Mutex<Option<Box<Lie>>>,
+    door: Mutex<Option<Box<Door>>>,
     /// Every method asked, in order.
     asked: Mutex<Vec<String>>,
     /// Methods that are answered by the lie alone and never reach the honest node.
@@ -35,6 +55,7 @@ impl Liar {
             node,
             client: reqwest::Client::new(),
             lie: Mutex::default(),
+            door: Mutex::default(),
             asked: Mutex::default(),
             swallowed: Mutex::default(),
         });
@@ -55,8 +76,14 @@ impl Liar {
         *self.shared.lie.lock().expect("the lie") = Some(Box::new(lie));
     }
 
-    /// From now on it is honest.
+    /// From now on `door` sees every HTTP request first, and may refuse it.
+    pub fn guard(&self, door: impl FnMut(usize) -> Option<Refused> + Send + 'static) {
+        *self.shared.door.lock().expect("the door") = Some(Box::new(door));
+    }
+
+    /// From now on it is honest, and refuses nothing.
     pub fn repent(&self) {
+        *self.shared.door.lock().expect("the door") = None;
         *self.shared.lie.lock().expect("the lie") = None;
         self.shared.swallowed.lock().expect("the list").clear();
     }
@@ -83,17 +110,36 @@ impl Drop for Liar {
     }
 }
 
-async fn exchange(State(shared): State<Arc<Shared>>, Json(asked): Json<Value>) -> Json<Value> {
-    match asked {
+async fn exchange(State(shared): State<Arc<Shared>>, Json(asked): Json<Value>) -> Response {
+    let count = asked.as_array().map_or(1, Vec::len);
+    let refused = match shared.door.lock().expect("the door").as_mut() {
+        Some(door) => door(count),
+        None => None,
+    };
+    if let Some(Refused {
+        status,
+        retry_after,
+        body,
+    }) = refused
+    {
+        let mut headers = HeaderMap::new();
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let status = StatusCode::from_u16(status).expect("a status");
+        return (status, headers, Json(body)).into_response();
+    }
+    let answer = match asked {
         Value::Array(requests) => {
             let mut answers = Vec::with_capacity(requests.len());
             for request in &requests {
                 answers.push(shared.answer(request).await);
             }
-            Json(Value::Array(answers))
+            Value::Array(answers)
         }
-        request => Json(shared.answer(&request).await),
-    }
+        request => shared.answer(&request).await,
+    };
+    Json(answer).into_response()
 }
 
 impl Shared {

@@ -130,6 +130,11 @@ impl Dex for Aerodrome {
         Some(data.into())
     }
 
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        let steps = steps(spec, route).unwrap_or_default();
+        steps.iter().map(|step| pool(spec, step)).collect()
+    }
+
     fn measures_receiver(&self) -> bool {
         true
     }

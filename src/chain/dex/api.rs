@@ -4,7 +4,12 @@
 
 use alloy_primitives::{Address, Bytes, U256};
 
-use super::{assets::pair_of, math::Ratio, rate::Rate};
+use super::{
+    assets::pair_of,
+    command::{Stage, Step},
+    math::Ratio,
+    rate::Rate,
+};
 use crate::{
     chain::{
         multicall::{Read, Reading},
@@ -47,6 +52,11 @@ pub(crate) trait Dex: Send + Sync {
     /// What the answer to [`Dex::ask`] says, base units; `None` if the pool does not exist or gives nothing.
     fn answer(&self, route: &Route, amount: U256, reading: Option<&Reading>) -> Option<U256>;
 
+    /// Gas of the swap and its payments, units, from the answer to [`Dex::ask`]; a guess where that does not say.
+    fn gas(&self, _reading: Option<&Reading>) -> u64 {
+        GAS_SWAP
+    }
+
     /// The most that the pool may have computed for a unit of `amount`, before it cut the answer to the whole units of
     /// `out`; `None`: any.
     fn most(&self, _route: &Route, amount: U256, out: U256, _reading: Option<&Reading>) -> Option<Rate> {
@@ -55,6 +65,24 @@ pub(crate) trait Dex: Send + Sync {
 
     /// The contract that the swap goes to, and how it takes its input.
     fn router(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route) -> Router;
+
+    /// The pools that a swap goes through one after the other, where each is asked what the one before gives; a single
+    /// one is asked as a whole. Empty: the route does not trade.
+    fn hops(&self, _spec: &ChainSpec, route: &Route) -> Vec<Route> {
+        vec![*route]
+    }
+
+    /// The contracts of the pools that the route goes through, whether they exist or not; none where a pool has no
+    /// contract of its own.
+    fn addresses(&self, _spec: &ChainSpec, _route: &Route) -> Vec<Address> {
+        vec![]
+    }
+
+    /// The command of the Universal Router for one swap among others; `None`: it has none for this DEX, or numbers that
+    /// the contracts cannot take.
+    fn step(&self, _spec: &ChainSpec, _route: &Route, _stage: &Stage) -> Option<Step> {
+        None
+    }
 
     /// The calldata of the swap for [`Dex::router`]; `None` for numbers that the contracts cannot take.
     fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes>;
@@ -81,6 +109,9 @@ pub(crate) trait Dex: Send + Sync {
         format!("{} of {}", pools.len(), self.name())
     }
 }
+
+/// Gas of a swap in one pool whose answer does not say, units: a pair of constant product takes about as much.
+const GAS_SWAP: u64 = 100_000;
 
 /// What a pool takes and what it gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,15 +13,14 @@ use super::{
     assets::{Pair, pair_of},
     choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
+    net::best_first,
     sale,
     search::{Asker, FOUND_FOR, Offer, Search},
     trial::{NEVER, Refusal, Trial, Tried, scaled_up},
 };
 use crate::{
     chain::{
-        contracts::GasPriceOracle,
         discovery::{Discovery, SearchState},
-        multicall::{Read, decode, read_all},
         rpc::Rpc,
         settings::ChainSpec,
         wallet_code::remark,
@@ -34,14 +33,12 @@ use crate::{
         span::Span,
         units::Amount,
     },
-    ports::{QuoteError, RpcError},
+    ports::QuoteError,
     store::pools,
 };
 
 /// Pools that are tried out, from the best on, before a pair counts as not tradable.
 const TRIES_MAX: usize = 8;
-/// Bytes of a transaction in addition to its calldata: numbers, addresses, signature; as an L2 counts them.
-const ENVELOPE: usize = 120;
 
 /// The best offer of every DEX on one chain.
 #[derive(Clone)]
@@ -193,13 +190,22 @@ impl BestOf {
         let wallet = holdings::reads(self.spec(), request, routes);
         let asked = self
             .search
-            .offers(routes, request.amount_in.units(), &wallet.reads)
-            .await;
+            .offers(routes, request.amount_in.units(), &wallet.reads);
+        // One route alone is the best one whatever gas costs.
+        let price = async {
+            match routes.len() {
+                0 | 1 => None,
+                _ => self.search.gas_price().await,
+            }
+        };
+        let (asked, price) = join!(asked, price);
         let (mut offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let launched = self.search.launched(self.pair(request)).await;
+        let asked: Vec<Route> = offers.iter().map(|offer| offer.route).collect();
+        let launched = self.search.launched(self.pair(request), &asked).await;
         for offer in &mut offers {
             offer.launched = launched.get(&offer.route.pool).copied();
         }
+        best_first(self.spec(), request, price, &mut offers);
         let holdings = wallet.understand(request, &readings)?;
         Ok((likely_first(request, offers)?, holdings))
     }
@@ -377,37 +383,6 @@ impl BestOf {
             return Err(QuoteError::Disagrees(why));
         }
         Ok(std::mem::take(&mut tried.calls))
-    }
-
-    /// What an OP-stack chain takes for the calls' data.
-    pub(super) async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
-        let contracts = &self.spec().contracts;
-        if contracts.gas_price_oracle.is_zero() {
-            return Ok(Amount::ZERO);
-        }
-        let reads: Vec<Read> = calls
-            .iter()
-            .map(|call| {
-                let mut data = vec![u8::MAX; ENVELOPE];
-                data.extend_from_slice(&call.data);
-                Read::new(
-                    contracts.gas_price_oracle,
-                    &GasPriceOracle::getL1FeeCall { data: data.into() },
-                )
-            })
-            .collect();
-        let readings = read_all(&self.search.rpc, contracts.multicall3, &reads).await;
-        let readings = readings.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let mut fees = readings
-            .iter()
-            .map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
-        let sum = fees.try_fold(U256::ZERO, |sum, fee| sum.checked_add(fee?));
-        sum.map(Amount::new).ok_or_else(|| {
-            QuoteError::Rpc(RpcError {
-                endpoint: self.spec().name.clone(),
-                detail: "the oracle of data fees does not answer; see contracts.gas_price_oracle".to_owned(),
-            })
-        })
     }
 
     /// The best quote that is wanted, or why there is none.

@@ -7,8 +7,10 @@ use alloy_primitives::{Address, Bytes, U256};
 use super::{
     api::{Bounds, Dex, Fee, Leg, MEAN_SECONDS, Route, Router, Sides, When},
     assets::{Pair, erc20, pair_of},
+    command::{Stage, Step},
     math::{Ratio, mean_tick, sqrt_price_at},
     price::{of_root, unanswered},
+    universal_router,
 };
 use crate::{
     chain::{
@@ -22,6 +24,9 @@ use crate::{
         pool::{Pool, TokenPath},
     },
 };
+
+/// Gas of the payment of the input, units: the quoter reverts before it.
+const GAS_PAID: u64 = 30_000;
 
 /// The fees of the pools between token and quote, in hundredths of a basis point.
 #[derive(Clone, Copy)]
@@ -80,7 +85,17 @@ pub(super) trait Family: Send + Sync + 'static {
     /// See [`Dex::router`].
     fn router(spec: &ChainSpec, request: &SwapRequest) -> Router;
 
-    /// See [`Dex::swap`]; `path` as the routers read it.
+    /// Whether the Universal Router swaps this request.
+    fn is_universal(_: &ChainSpec, _: &SwapRequest) -> bool {
+        false
+    }
+
+    /// See [`Dex::step`]; `path` as the routers read it.
+    fn step(_path: Bytes, _stage: &Stage) -> Option<Step> {
+        None
+    }
+
+    /// See [`Dex::swap`], where that is not the Universal Router's; `path` as the routers read it.
     fn swap(spec: &ChainSpec, request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Bytes;
 }
 
@@ -149,12 +164,32 @@ impl<F: Family> Dex for F {
         (!out.is_zero()).then_some(out)
     }
 
+    fn gas(&self, reading: Option<&Reading>) -> u64 {
+        let said = decode::<V3Quoter::quoteExactInputCall>(reading);
+        let swap = said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX));
+        swap.saturating_add(GAS_PAID)
+    }
+
     fn router(&self, spec: &ChainSpec, request: &SwapRequest, _: &Route) -> Router {
         F::router(spec, request)
     }
 
     fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes> {
+        if F::is_universal(spec, request) {
+            return universal_router::swap(spec, request, &[*route], bounds);
+        }
         Some(F::swap(spec, request, path::<F>(spec, route)?, bounds))
+    }
+
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        let steps = steps::<F>(spec, route).unwrap_or_default().into_iter();
+        steps
+            .map(|(near, far, fee)| F::address(&spec.contracts, near, far, fee))
+            .collect()
+    }
+
+    fn step(&self, spec: &ChainSpec, route: &Route, stage: &Stage) -> Option<Step> {
+        F::step(path::<F>(spec, route)?, stage)
     }
 
     fn has_history(&self) -> bool {

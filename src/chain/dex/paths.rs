@@ -1,45 +1,57 @@
-//! Routes of two or three V3 pools through connectors: tokens that much else trades against. Which pools there are
-//! between a token, the connectors and the quote is read in one round trip and kept for a while; of two tokens only the
-//! pool with most liquidity counts, and the number of routes is bounded.
+//! Routes of two or three of Uniswap's pools through connectors: tokens that much else trades against. Which pools there
+//! are between a token, the connectors and the quote is read from the chain, and what they give one after the other for
+//! about a hundred dollars is asked of them; that is kept for a while. The best way through each pool of the token is
+//! among the routes that are asked with every quote, so that a pool that quotes best and cannot be traded in hides none
+//! that can.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 use super::{
+    api::Route,
     assets::{Pair, erc20, is_foreign},
+    links::{self, Link, Links},
+    mixed,
     search::{FOUND_FOR, Search},
     uniswap_v3,
 };
 use crate::{
     chain::{
-        contracts::V3Pool,
-        discovery::USUAL_V3_FEES,
-        multicall::{Read, decode, read_all},
+        error::CallError,
+        multicall::{Read, read_all},
         settings::ChainSpec,
     },
-    domain::pool::{Pool, TokenPath},
+    domain::pool::{Hop, Pool},
 };
 
 /// Routes that are asked for one pair, at most: each is a quote of several pools.
-const PATHS_MAX: usize = 12;
+const PATHS_MAX: usize = 16;
 /// How long a pair is not asked again after nodes did not answer.
 const FAILED_FOR: Duration = Duration::from_secs(30);
+/// Ways to a connector that are followed further, at most: the best ones.
+const WAYS_MAX: usize = 3;
+/// What routes are compared with: a hundred dollars, or as much of a coin.
+const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
+const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
 
-/// A pool that may be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Link {
-    one: Address,
-    other: Address,
-    fee: u32,
+/// A route as far as it was asked, from the quote on.
+#[derive(Debug, Clone)]
+struct Part {
+    hops: Vec<Hop>,
+    /// The tokens that its pools lead to.
+    tokens: Vec<Address>,
+    /// Base units of the last of them.
+    amount: U256,
 }
 
 impl Search {
-    /// The routes of a pair through connectors.
-    pub(super) async fn paths(&self, pair: Pair) -> Vec<Pool> {
+    /// The routes of a pair through connectors. `found`: V4 pools of the token, the oldest first; `fees`: of V3 pools,
+    /// beyond the usual ones.
+    pub(super) async fn paths(&self, pair: Pair, found: &[Pool], fees: &[u32]) -> Vec<Pool> {
         if !is_foreign(&self.spec, pair.token) {
             return vec![];
         }
@@ -48,22 +60,9 @@ impl Search {
         {
             return pools.clone();
         }
-        let links = links(&self.spec, pair);
-        let reads: Vec<Read> = links
-            .iter()
-            .map(|link| {
-                let pool = uniswap_v3::address(&self.spec.contracts, link.one, link.other, link.fee);
-                Read::new(pool, &V3Pool::liquidityCall {})
-            })
-            .collect();
         // Nothing is locked meanwhile: a slow answer for one pair keeps no other waiting.
-        let read = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await;
-        let (pools, kept) = match read {
-            Ok(readings) => {
-                let depth = |reading| decode::<V3Pool::liquidityCall>(Some(reading)).unwrap_or_default();
-                let depths: Vec<u128> = readings.iter().map(depth).collect();
-                (through(&self.spec, pair, &deepest(&links, &depths)), FOUND_FOR)
-            }
+        let (pools, kept) = match self.routes(pair, found, fees).await {
+            Ok(pools) => (pools, FOUND_FOR),
             // The pools that trade the pair itself are asked all the same.
             Err(_) => (vec![], FAILED_FOR),
         };
@@ -73,142 +72,222 @@ impl Search {
         known.insert(pair, (pools.clone(), now + kept));
         pools
     }
-}
 
-/// The tokens that routes of a pair may go through.
-fn connectors(spec: &ChainSpec, pair: Pair) -> Vec<Address> {
-    let ends = [erc20(spec, pair.token), erc20(spec, pair.quote)];
-    let mut connectors = Vec::new();
-    for token in [spec.wrapped_native, spec.usdc].iter().chain(&spec.connectors) {
-        if !ends.contains(token) && !connectors.contains(token) {
-            connectors.push(*token);
+    async fn routes(&self, pair: Pair, found: &[Pool], fees: &[u32]) -> Result<Vec<Pool>, CallError> {
+        let spec = &self.spec;
+        let links = self.links(pair, found, fees).await?;
+        let (token, quote) = (erc20(spec, pair.token), erc20(spec, pair.quote));
+        let near: Vec<Address> = links::connectors(spec, pair)
+            .into_iter()
+            .filter(|connector| links.contains_key(&(*connector, token)))
+            .collect();
+        if near.is_empty() {
+            return Ok(vec![]);
         }
+        let probe = if quote == spec.usdc {
+            PROBE_USDC
+        } else {
+            PROBE_NATIVE
+        };
+        let begin = Part {
+            hops: vec![],
+            tokens: vec![quote],
+            amount: probe,
+        };
+        let all = links::connectors(spec, pair);
+        let first = self.on(&links, &[begin], &all).await?;
+        // Two pools, and three: what leads to a connector that trades the token itself.
+        let mut ends = self.on(&links, &best(&first, WAYS_MAX), &[token]).await?;
+        let second = self.on(&links, &best(&first, 1), &near).await?;
+        ends.extend(self.on(&links, &best(&second, WAYS_MAX), &[token]).await?);
+        Ok(chosen(spec, pair, ends))
     }
-    connectors
+
+    /// The pools that are there.
+    async fn links(&self, pair: Pair, found: &[Pool], fees: &[u32]) -> Result<Links, CallError> {
+        let links = links::candidates(&self.spec, pair, found, fees);
+        let reads: Vec<(Link, Read)> = links
+            .into_iter()
+            .filter_map(|link| Some((link, link.depth(&self.spec)?)))
+            .collect();
+        let (links, reads): (Vec<Link>, Vec<Read>) = reads.into_iter().unzip();
+        let readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
+        let depths: Vec<u128> = links
+            .iter()
+            .zip(&readings)
+            .map(|(link, reading)| link.depth_of(reading))
+            .collect();
+        Ok(links::deepest(&self.spec, pair, &links, &depths))
+    }
+
+    /// `parts` one pool further, through every pool to one of `targets` that they have not been at.
+    async fn on(&self, links: &Links, parts: &[Part], targets: &[Address]) -> Result<Vec<Part>, CallError> {
+        let (mut asked, mut further): (Vec<(Route, U256)>, Vec<Part>) = (vec![], vec![]);
+        for part in parts {
+            let Some(at) = part.tokens.last().copied() else {
+                continue;
+            };
+            for target in targets.iter().filter(|target| !part.tokens.contains(target)) {
+                for hop in links.get(&(at, *target)).into_iter().flatten() {
+                    let Some(way) = links::way(&self.spec, *hop, at, *target) else {
+                        continue;
+                    };
+                    asked.push((way, part.amount));
+                    let mut next = part.clone();
+                    next.hops.push(*hop);
+                    next.tokens.push(*target);
+                    further.push(next);
+                }
+            }
+        }
+        let amounts = self.amounts(&asked).await?;
+        let given = further.into_iter().zip(amounts);
+        Ok(given
+            .filter_map(|(part, amount)| {
+                Some(Part {
+                    amount: amount?,
+                    ..part
+                })
+            })
+            .collect())
+    }
 }
 
-/// Every pool that a route of the pair may go through, without those between the two.
-fn links(spec: &ChainSpec, pair: Pair) -> Vec<Link> {
-    let (token, quote) = (erc20(spec, pair.token), erc20(spec, pair.quote));
-    let connectors = connectors(spec, pair);
-    let mut pairs = Vec::new();
-    for (index, connector) in connectors.iter().enumerate() {
-        pairs.push((token, *connector));
-        pairs.push((*connector, quote));
-        let others = connectors.iter().skip(index.saturating_add(1));
-        pairs.extend(others.map(|other| (*connector, *other)));
-    }
-    let of_pair = |(one, other)| USUAL_V3_FEES.map(move |fee| Link { one, other, fee });
-    pairs.into_iter().flat_map(of_pair).collect()
+/// Of each token that they lead to, at most so many of the parts that give most of it.
+fn best(parts: &[Part], most: usize) -> Vec<Part> {
+    let mut sorted = parts.to_vec();
+    sorted.sort_by_key(|part| std::cmp::Reverse(part.amount));
+    let mut taken: HashMap<Option<Address>, usize> = HashMap::new();
+    sorted.retain(|part| {
+        let count = taken.entry(part.tokens.last().copied()).or_default();
+        *count = count.saturating_add(1);
+        *count <= most
+    });
+    sorted
 }
 
-/// The fee of the pool with most liquidity of any two tokens, in both directions.
-fn deepest(links: &[Link], depths: &[u128]) -> HashMap<(Address, Address), u32> {
-    let mut most: HashMap<(Address, Address), (u128, u32)> = HashMap::new();
-    for (link, depth) in links.iter().zip(depths).filter(|(_, depth)| **depth > 0) {
-        let best = most.entry((link.one, link.other)).or_insert((*depth, link.fee));
-        *best = (*best).max((*depth, link.fee));
-    }
-    let both = |((one, other), (_, fee))| [((one, other), fee), ((other, one), fee)];
-    most.into_iter().flat_map(both).collect()
-}
-
-/// The routes that these pools make, the shorter ones first.
-fn through(spec: &ChainSpec, pair: Pair, fees: &HashMap<(Address, Address), u32>) -> Vec<Pool> {
-    let (token, quote) = (erc20(spec, pair.token), erc20(spec, pair.quote));
-    let fee = |one: Address, other: Address| fees.get(&(one, other)).copied();
-    let connectors = connectors(spec, pair);
-    let (mut two, mut three) = (Vec::new(), Vec::new());
-    for near in &connectors {
-        let Some(first) = fee(token, *near) else {
+/// The routes that are asked with every quote: of each pool of the token the best way through it, and then what gives
+/// most.
+fn chosen(spec: &ChainSpec, pair: Pair, mut ends: Vec<Part>) -> Vec<Pool> {
+    ends.sort_by_key(|part| std::cmp::Reverse(part.amount));
+    let (mut firsts, mut others) = (Vec::new(), Vec::new());
+    let mut pools = Vec::new();
+    for end in &ends {
+        let Some(pool) = pool(spec, pair, end) else {
             continue;
         };
-        // These have a name of their own, and are asked with every fee.
-        let usual = quote == spec.usdc && *near == spec.wrapped_native;
-        two.extend(fee(*near, quote).filter(|_| !usual).map(|last| TokenPath {
-            first: (first, *near),
-            second: None,
-            last,
-        }));
-        for far in connectors.iter().filter(|far| *far != near) {
-            three.extend(
-                fee(*near, *far)
-                    .zip(fee(*far, quote))
-                    .map(|(second, last)| TokenPath {
-                        first: (first, *near),
-                        second: Some((second, *far)),
-                        last,
-                    }),
-            );
+        let through = (end.hops.last(), end.tokens.iter().rev().nth(1));
+        if pools.contains(&through) {
+            others.push(pool);
+        } else {
+            pools.push(through);
+            firsts.push(pool);
         }
     }
-    let paths = two.into_iter().chain(three).take(PATHS_MAX);
-    paths
-        .filter_map(|path| uniswap_v3::path(&spec.contracts, path))
-        .collect()
+    firsts.into_iter().chain(others).take(PATHS_MAX).collect()
+}
+
+/// The name of a whole route, which goes from the token to the quote; `None` if it has one by itself.
+fn pool(spec: &ChainSpec, pair: Pair, end: &Part) -> Option<Pool> {
+    let hops: Vec<Hop> = end.hops.iter().rev().copied().collect();
+    let inner = end.tokens.iter().rev().skip(1);
+    let through: Vec<Address> = inner.take(hops.len().saturating_sub(1)).copied().collect();
+    let Some(fees) = fees(&hops) else {
+        return mixed::through(spec, &hops, &through);
+    };
+    // These have a name of their own, and are asked with every fee.
+    let usual = erc20(spec, pair.quote) == spec.usdc && through == [spec.wrapped_native];
+    if usual {
+        return None;
+    }
+    uniswap_v3::through(&spec.contracts, &fees, &through)
+}
+
+/// The fees of a route that goes through pools of V3 alone.
+fn fees(hops: &[Hop]) -> Option<Vec<u32>> {
+    let fee = |hop: &Hop| match hop {
+        Hop::V3(fee) => Some(*fee),
+        Hop::V2 | Hop::V4(_) => None,
+    };
+    hops.iter().map(fee).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{chain::ChainFile, domain::pool::NATIVE};
+    use crate::chain::ChainFile;
 
     fn token(byte: u8) -> Address {
         Address::repeat_byte(byte)
     }
 
-    fn spec(connectors: &[u8]) -> ChainSpec {
+    fn spec() -> ChainSpec {
         let keys = ChainFile {
-            connectors: Some(connectors.iter().map(|byte| token(*byte)).collect()),
+            connectors: Some([1, 2, 3, 4].map(token).to_vec()),
             ..ChainFile::default()
         };
         ChainSpec::resolve("base", &keys).expect("built in")
     }
 
-    #[test]
-    fn one_round_trip_reads_every_pool_and_no_more_routes_than_allowed_are_asked() {
-        let spec = spec(&[1, 2, 3, 4]);
-        for quote in [NATIVE, spec.usdc] {
-            let pair = Pair {
-                token: token(0x70),
-                quote,
-            };
-            let links = links(&spec, pair);
-            assert!(
-                links.len() <= crate::chain::multicall::READS_MAX,
-                "{}",
-                links.len()
-            );
-            let none = through(&spec, pair, &deepest(&links, &vec![0; links.len()]));
-            assert_eq!(none, []);
-            let all = through(&spec, pair, &deepest(&links, &vec![1; links.len()]));
-            assert_eq!(all.len(), PATHS_MAX);
-            let hops = |pool: &Pool| pool.to_string().matches('/').count();
-            assert!(all.is_sorted_by_key(hops), "{all:?}");
+    fn part(hops: &[Hop], tokens: &[Address], amount: u64) -> Part {
+        Part {
+            hops: hops.to_vec(),
+            tokens: tokens.to_vec(),
+            amount: U256::from(amount),
         }
     }
 
     #[test]
-    fn the_deepest_pool_of_two_tokens_counts_in_either_direction() {
-        let links = [
-            Link {
-                one: token(1),
-                other: token(2),
-                fee: 100,
-            },
-            Link {
-                one: token(1),
-                other: token(2),
-                fee: 3_000,
-            },
-            Link {
-                one: token(1),
-                other: token(2),
-                fee: 10_000,
-            },
-        ];
-        let fees = deepest(&links, &[5, 7, 6]);
-        assert_eq!(fees.get(&(token(1), token(2))), Some(&3_000));
-        assert_eq!(fees.get(&(token(2), token(1))), Some(&3_000));
+    fn the_best_way_through_each_pool_of_the_token_comes_first_and_no_more_than_allowed_are_asked() {
+        let spec = spec();
+        let (foreign, quote) = (token(0x70), spec.wrapped_native);
+        let pair = Pair {
+            token: foreign,
+            quote: crate::domain::pool::NATIVE,
+        };
+        let mut ends = Vec::new();
+        // A pool of the token that quotes best, by twenty ways, and one that quotes least.
+        for fee in 0..20 {
+            let hops = [Hop::V3(fee), Hop::V2];
+            ends.push(part(&hops, &[quote, token(1), foreign], 1_000 + u64::from(fee)));
+        }
+        ends.push(part(&[Hop::V2, Hop::V3(500)], &[quote, token(2), foreign], 1));
+        let three = [Hop::V3(1), Hop::V3(2), Hop::V3(3)];
+        ends.push(part(&three, &[quote, token(1), token(2), foreign], 500));
+        let chosen = chosen(&spec, pair, ends);
+        assert_eq!(chosen.len(), PATHS_MAX);
+        let (one, two) = (token(1), token(2));
+        let texts: Vec<String> = chosen.iter().take(3).map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                format!("v2/{one:#x}/v3:19"),
+                format!("v3:3/{two:#x}/2/{one:#x}/1"),
+                format!("v3:500/{two:#x}/v2"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_route_that_has_a_name_of_its_own_is_not_asked_twice() {
+        let spec = spec();
+        let pair = Pair {
+            token: token(0x70),
+            quote: spec.usdc,
+        };
+        let through = |hops: &[Hop]| {
+            let tokens = [spec.usdc, spec.wrapped_native, token(0x70)];
+            chosen(&spec, pair, vec![part(hops, &tokens, 1)]).len()
+        };
+        assert_eq!(through(&[Hop::V3(500), Hop::V3(3_000)]), 0);
+        assert_eq!(through(&[Hop::V3(500), Hop::V2]), 1);
+    }
+
+    #[test]
+    fn of_each_connector_the_ways_that_give_most_are_followed() {
+        let way = |fee: u32, to: u8, amount| part(&[Hop::V3(fee)], &[token(9), token(to)], amount);
+        let best = best(&[way(1, 1, 5), way(2, 1, 9), way(3, 2, 7), way(4, 1, 8)], 2);
+        let amounts: Vec<U256> = best.iter().map(|part| part.amount).collect();
+        assert_eq!(amounts, [9, 8, 7].map(U256::from));
     }
 }

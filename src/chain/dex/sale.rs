@@ -65,7 +65,8 @@ pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> 
     });
     calls.truncate(buys);
     for (index, call) in calls.iter_mut().enumerate() {
-        call.gas_limit = simulation.gas_limit(index);
+        let later = if index == swap { trial.later() } else { 0 };
+        call.gas_limit = simulation.gas_limit_later(index, later);
     }
     let fits = calls.iter().all(|call| call.gas_limit <= spec.gas_limit_max);
     (arrived == arrives && fits).then(|| (Tried { calls, arrived }, (Amount::new(back), sale_gas)))

@@ -9,12 +9,12 @@ use std::{
 use alloy_primitives::{Address, U256};
 use tokio::sync::{Mutex, OnceCell};
 
+pub(crate) use super::offers::Offer;
 use super::{
     api::{Dex, Route},
     assets::{Pair, is_foreign, pair_of},
-    impact::{self, Yardstick},
     list::{DEXES, route},
-    uniswap_v3,
+    offers, uniswap_v3,
     uniswap_v4::hook,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{kept::Kept, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
+    domain::{Timestamp, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
     store::v4_pools::V4Pool,
 };
 
@@ -39,23 +39,6 @@ const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 /// V4 pools of a pair that are asked, at most: anyone can make as many as they like. Half of them are the oldest, which
 /// nobody can make afterwards, and half the deepest.
 const V4_POOLS_MAX: usize = 48;
-
-/// A route and what it would give.
-#[derive(Clone, Copy)]
-pub(crate) struct Offer {
-    pub(crate) route: Route,
-    pub(crate) amount_out: U256,
-    /// The proven impact, rounded up; all of the price where nothing was measured. Limits are held to it.
-    pub(crate) price_impact_bps: u32,
-    /// The proven impact; nothing where nothing was measured. No other loss is explained by the pool.
-    pub(crate) explained_bps: u32,
-    /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
-    pub(crate) at_spot: Option<U256>,
-    /// What the pools on the way and their hooks are proven to keep.
-    pub(crate) kept: Kept,
-    /// How old the pool is, where that was asked and is known.
-    pub(crate) launched: Option<Launched>,
-}
 
 /// Pools by token and quote, and when they were found.
 type Found = HashMap<Pair, (Pool, Instant)>;
@@ -80,6 +63,18 @@ pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + 
 /// Routes of pairs, and until when they count.
 type Paths = HashMap<Pair, (Vec<Pool>, Instant)>;
 
+/// What a unit of gas costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GasPrice {
+    /// Wei for a unit.
+    pub(super) wei: U256,
+    /// The coin's price by its feed, 10^-8 dollars; zero: not known. It only orders routes.
+    pub(super) coin: U256,
+}
+
+/// The price of gas, and when it was asked.
+type GasKept = Option<(Instant, GasPrice)>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
@@ -92,6 +87,8 @@ pub(crate) struct Search {
     shunned: Arc<Mutex<Shunned>>,
     /// Routes through connectors.
     pub(super) paths: Arc<Mutex<Paths>>,
+    /// What a unit of gas costs.
+    pub(super) gas: Arc<Mutex<GasKept>>,
     members: Arc<[Member]>,
     /// What the policy says of routers; until it is set, any may be used.
     routers: Arc<OnceLock<RouterRule>>,
@@ -117,6 +114,7 @@ impl Search {
             recorded: Arc::default(),
             shunned: Arc::default(),
             paths: Arc::default(),
+            gas: Arc::default(),
             members: members.collect(),
             routers: Arc::default(),
             discovery,
@@ -249,47 +247,71 @@ impl Search {
         Ok(routes)
     }
 
-    /// The pools of a pair whose creation was seen.
-    pub(crate) async fn launched(&self, pair: Pair) -> HashMap<Pool, Launched> {
-        if !is_foreign(&self.spec, pair.token) {
+    /// When the youngest pool of `token` on each of these routes was made, where that was seen.
+    pub(crate) async fn created(&self, token: Address, routes: &[Route]) -> HashMap<Pool, Timestamp> {
+        if !is_foreign(&self.spec, token) {
             return HashMap::new();
         }
-        let (found, now) = (self.discovery.pools(pair.token).await, chrono::Utc::now());
-        let launched = |found: &V4Pool| {
-            let age = (now - found.created_at?).to_std().unwrap_or_default();
+        let (found, made) = (self.discovery.pools(token).await, self.discovery.made(token));
+        let of = |hop: &Route| {
+            let known = found.iter().find(|found| found.pool == hop.pool);
+            let addresses = hop.dex.addresses(&self.spec, hop);
+            let others = addresses.iter().filter_map(|address| made.get(address).copied());
+            known
+                .and_then(|known| known.created_at)
+                .into_iter()
+                .chain(others)
+                .max()
+        };
+        let youngest = |route: &Route| {
+            let hops = route.dex.hops(&self.spec, route);
+            Some((route.pool, hops.iter().filter_map(of).max()?))
+        };
+        routes.iter().filter_map(youngest).collect()
+    }
+
+    /// The routes of a pair on which a pool was made not long ago.
+    pub(crate) async fn launched(&self, pair: Pair, routes: &[Route]) -> HashMap<Pool, Launched> {
+        let (created, now) = (self.created(pair.token, routes).await, chrono::Utc::now());
+        let launched = |route: &Route| {
+            let created = created.get(&route.pool)?;
+            let age = (now - *created).to_std().unwrap_or_default();
+            let hops = route.dex.hops(&self.spec, route);
             let launched = Launched {
                 age: Span::from_secs(age.as_secs()),
-                hooked: hook(&found.pool).is_some(),
+                hooked: hops.iter().any(|hop| hook(&hop.pool).is_some()),
             };
-            Some((found.pool, launched))
+            Some((route.pool, launched))
         };
-        found.iter().filter_map(launched).collect()
+        routes.iter().filter_map(launched).collect()
     }
 
     /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, V3 pools of fees that only this factory has,
-    /// and routes of V3 pools through connectors.
+    /// and routes through connectors.
     async fn discovered(&self, pair: Pair) -> Vec<Pool> {
-        let mut pools = Vec::new();
+        let (mut pools, mut of_token) = (Vec::new(), Vec::new());
         if is_foreign(&self.spec, pair.token) {
             let found = self.discovery.pools(pair.token).await;
-            let trades = |found: &&V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
-            let found: Vec<V4Pool> = found.iter().filter(trades).copied().collect();
-            pools = self.most_likely(pair, found).await;
+            let mut oldest = found.to_vec();
+            // An unknown time is long ago.
+            oldest.sort_by_key(|found| found.created_at);
+            of_token = oldest.iter().map(|found| found.pool).collect();
+            let trades = |found: &V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
+            oldest.retain(trades);
+            pools = self.most_likely(pair, oldest).await;
         }
         let fees = self.discovery.odd_v3_fees().await;
         pools.extend(uniswap_v3::of_fees(&self.spec, pair, &fees));
-        pools.extend(self.paths(pair).await);
+        pools.extend(self.paths(pair, &of_token, &fees).await);
         pools
     }
 
-    /// At most [`V4_POOLS_MAX`] of the pools, the one that was traded in last among them.
-    async fn most_likely(&self, pair: Pair, mut found: Vec<V4Pool>) -> Vec<Pool> {
+    /// At most [`V4_POOLS_MAX`] of the pools, which come with the oldest first, the one that was traded in last among them.
+    async fn most_likely(&self, pair: Pair, found: Vec<V4Pool>) -> Vec<Pool> {
         if found.len() <= V4_POOLS_MAX {
             return found.into_iter().map(|found| found.pool).collect();
         }
         let known = self.known(pair).await;
-        // An unknown time is long ago.
-        found.sort_by_key(|found| found.created_at);
         let mut chosen: Vec<Pool> = found.iter().map(|found| found.pool).collect();
         let younger = chosen.split_off(V4_POOLS_MAX.div_ceil(2));
         let deepest = self.by_depth(&younger).await;
@@ -360,62 +382,11 @@ impl Search {
         amount: U256,
         extra: &[Read],
     ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
-        let asked: Vec<Asked> = routes
-            .iter()
-            .filter_map(|route| {
-                Some(Asked {
-                    route: *route,
-                    whole: route.dex.ask(&self.spec, route, amount)?,
-                    yardstick: Yardstick::new(&self.spec, route, amount),
-                })
-            })
-            .collect();
-        let mut reads = extra.to_vec();
-        for asked in &asked {
-            reads.push(asked.whole.clone());
-            reads.extend(asked.yardstick.reads());
-        }
-        let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
-        let answers = readings.split_off(extra.len());
-        let mut answers = answers.as_slice();
-        let mut offers = Vec::with_capacity(asked.len());
-        for asked in &asked {
-            let own = answers.split_at_checked(asked.yardstick.reads().len().saturating_add(1));
-            let Some((own, rest)) = own else { break };
-            answers = rest;
-            offers.extend(asked.offer(amount, own));
-        }
-        offers.sort_by_key(|offer| std::cmp::Reverse(offer.amount_out));
-        Ok((offers, readings))
+        offers::offers(&self.rpc, &self.spec, routes, amount, extra).await
     }
-}
 
-/// A route with its questions.
-struct Asked {
-    route: Route,
-    whole: Read,
-    yardstick: Yardstick,
-}
-
-impl Asked {
-    /// What `readings` say that the route gives for `amount`; `None` if that is nothing.
-    fn offer(&self, amount: U256, readings: &[Reading]) -> Option<Offer> {
-        let (route, (whole, yardstick)) = (&self.route, readings.split_first()?);
-        let out = route.dex.answer(route, amount, Some(whole))?;
-        let swap = impact::Asked {
-            amount,
-            out,
-            most: route.dex.most(route, amount, out, Some(whole)),
-        };
-        let measured = self.yardstick.measure(route, &swap, yardstick);
-        Some(Offer {
-            route: *route,
-            amount_out: out,
-            price_impact_bps: measured.suspected_bps(),
-            explained_bps: measured.explained_bps(),
-            at_spot: measured.at_spot,
-            kept: measured.kept,
-            launched: None,
-        })
+    /// What each route gives for its amount, base units; `None` if that is nothing.
+    pub(crate) async fn amounts(&self, questions: &[(Route, U256)]) -> Result<Vec<Option<U256>>, CallError> {
+        offers::amounts(&self.rpc, &self.spec, questions).await
     }
 }

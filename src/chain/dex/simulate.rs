@@ -101,8 +101,14 @@ impl Simulation {
 
     /// The limit a call gets: a third more than it used and some, and never more than a block holds.
     pub(super) fn gas_limit(&self, index: usize) -> u64 {
+        self.gas_limit_later(index, 0)
+    }
+
+    /// The same of a call that may take `later` units more in a later block than in the one it was tried in.
+    pub(super) fn gas_limit_later(&self, index: usize, later: u64) -> u64 {
         let used = self.calls.get(index).map_or(0, |call| call.gas_used);
-        with_margin(used).min(self.gas_limit_block)
+        let more = used.saturating_add(later).saturating_add(GAS_MARGIN);
+        with_margin(used).max(more).min(self.gas_limit_block)
     }
 
     /// What `swap`, the last call, brought the wallet of `request`, as its receipt would prove it or its balance does;

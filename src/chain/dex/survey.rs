@@ -143,13 +143,9 @@ impl BestOf {
         let asked = search.offers(&routes, request.amount, &[]).await;
         let (offers, _) = asked.map_err(CallError::into_rpc)?;
         let depths = self.depths(&offers, &request.ladder).await?;
-        let created: HashMap<Pool, Timestamp> = search
-            .discovery
-            .pools(pair_of(&search.spec, token, quote).token)
-            .await
-            .iter()
-            .filter_map(|found| Some((found.pool, found.created_at?)))
-            .collect();
+        let given: Vec<Route> = offers.iter().map(|offer| offer.route).collect();
+        let pair = pair_of(&search.spec, token, quote);
+        let created = search.created(pair.token, &given).await;
         let mut pools = Vec::with_capacity(offers.len());
         for (index, offer) in offers.iter().enumerate() {
             let trip = self.round_trip(request, offer, index < TRIED_MAX).await?;

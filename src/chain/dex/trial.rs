@@ -28,6 +28,9 @@ const GAS_APPROVE: u64 = 60_000;
 /// Of a swap that is sent without a trial: one that runs out of gas sells nothing.
 const GAS_SWAP_UNTRIED: u64 = 350_000;
 
+/// Gas of two words that a pool writes for the first time, units.
+const GAS_SUMS: u64 = 2 * 22_100;
+
 /// A swap to simulate.
 pub(super) struct Trial<'a> {
     pub(super) search: &'a Search,
@@ -124,6 +127,18 @@ impl<'a> Trial<'a> {
         Ok(offer.kept.with_arrival(expected.min(offer.amount_out), arrived))
     }
 
+    /// Gas that the swap may take beyond its trial, units: nodes try it at the newest block's own time, and a pair that
+    /// was traded in there writes its sums in a later block only.
+    pub(super) fn later(&self) -> u64 {
+        let (spec, route) = (&self.search.spec, &self.offer.route);
+        let hops = route.dex.hops(spec, route);
+        let pools = hops
+            .iter()
+            .map(|hop| hop.dex.addresses(spec, hop).len())
+            .sum::<usize>();
+        GAS_SUMS.saturating_mul(u64::try_from(pools).unwrap_or(u64::MAX))
+    }
+
     async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {
         let (spec, request) = (&self.search.spec, self.request);
         let mut calls = calls::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
@@ -139,7 +154,12 @@ impl<'a> Trial<'a> {
         }
         let most = spec.gas_limit_max;
         for (index, call) in calls.iter_mut().enumerate() {
-            call.gas_limit = simulation.gas_limit(index);
+            let later = if call.purpose == Purpose::Swap {
+                self.later()
+            } else {
+                0
+            };
+            call.gas_limit = simulation.gas_limit_later(index, later);
             if call.gas_limit > most {
                 let reason = format!(
                     "it takes {} gas, and at most {most} is signed for one call",

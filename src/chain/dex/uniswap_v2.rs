@@ -5,6 +5,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, U512, b256};
 use super::{
     api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
     assets::erc20,
+    command::{self, Stage, Step},
     math::Ratio,
     price::unanswered,
     rate::Rate,
@@ -101,6 +102,14 @@ impl Dex for UniswapV2 {
         Some(swap_router::multicall(request, bounds, swap.abi_encode()))
     }
 
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        vec![address(spec, route.pays, route.gives)]
+    }
+
+    fn step(&self, _: &ChainSpec, route: &Route, stage: &Stage) -> Option<Step> {
+        Some(command::v2_swap(vec![route.pays, route.gives], stage))
+    }
+
     fn measures_receiver(&self) -> bool {
         true
     }
@@ -118,9 +127,16 @@ impl Dex for UniswapV2 {
     }
 }
 
+/// The pair of two tokens, whether it exists or not.
+pub(super) fn address(spec: &ChainSpec, one: Address, other: Address) -> Address {
+    pair(spec.contracts.v2_factory, INIT_CODE, one, other)
+}
+
 fn reserves(spec: &ChainSpec, route: &Route) -> Read {
-    let pair = pair(spec.contracts.v2_factory, INIT_CODE, route.pays, route.gives);
-    Read::new(pair, &V2Pair::getReservesCall {})
+    Read::new(
+        address(spec, route.pays, route.gives),
+        &V2Pair::getReservesCall {},
+    )
 }
 
 /// What the pair has of the side that goes in and of the side that comes out.

@@ -7,16 +7,16 @@ use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use super::{
     api::{Bounds, Dex, Router},
     assets::{Pair, is_foreign},
+    command::{self, Stage, Step},
     family::{Family, Way},
-    swap_router,
-    universal_router::{self, Step},
+    swap_router, universal_router,
 };
 use crate::{
     chain::{contracts::SwapRouter, discovery::USUAL_V3_FEES, settings::ChainSpec},
     domain::{
         contracts::Contracts,
         onchain::SwapRequest,
-        pool::{NATIVE, Pool, TokenPath},
+        pool::{Pool, TokenPath},
     },
 };
 
@@ -49,9 +49,20 @@ pub(super) fn address(at: &Contracts, one: Address, other: Address, fee: u32) ->
     UniswapV3::address(at, one, other, fee)
 }
 
-/// Whether the chain has what paths need, and the path as a pool.
-pub(super) fn path(at: &Contracts, path: TokenPath) -> Option<Pool> {
-    UniswapV3::is_deployed(at).then_some(Pool::V3Path(path))
+/// Whether the chain has what routes need.
+pub(super) fn is_there(at: &Contracts) -> bool {
+    UniswapV3::is_deployed(at)
+}
+
+/// Two or three pools with `through` between them, from the token on; `None`: another number of them, or the chain lacks
+/// what they need.
+pub(super) fn through(at: &Contracts, fees: &[u32], through: &[Address]) -> Option<Pool> {
+    let (first, second, last) = match (fees, through) {
+        ([first, last], [one]) => ((*first, *one), None, *last),
+        ([first, second, last], [one, two]) => ((*first, *one), Some((*second, *two)), *last),
+        _ => return None,
+    };
+    is_there(at).then_some(Pool::V3Path(TokenPath { first, second, last }))
 }
 
 impl Family for UniswapV3 {
@@ -99,18 +110,22 @@ impl Family for UniswapV3 {
     /// A foreign token is bought through the Universal Router, which can check the wallet's balance afterwards.
     /// Everything else goes through SwapRouter02, which needs one approval less.
     fn router(spec: &ChainSpec, request: &SwapRequest) -> Router {
-        if through_universal(spec, request) {
+        if Self::is_universal(spec, request) {
             universal_router::router(spec)
         } else {
             swap_router::router(spec)
         }
     }
 
-    fn swap(spec: &ChainSpec, request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Bytes {
-        if through_universal(spec, request) {
-            let steps = universal_steps(request, path, bounds);
-            return universal_router::execute(spec, request, bounds, steps);
-        }
+    fn is_universal(spec: &ChainSpec, request: &SwapRequest) -> bool {
+        !spec.contracts.universal_router.is_zero() && is_foreign(spec, request.token_out)
+    }
+
+    fn step(path: Bytes, stage: &Stage) -> Option<Step> {
+        Some(command::v3_swap(path, stage))
+    }
+
+    fn swap(_: &ChainSpec, request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Bytes {
         let swap = SwapRouter::exactInputCall {
             params: SwapRouter::ExactInputParams {
                 path,
@@ -121,25 +136,4 @@ impl Family for UniswapV3 {
         };
         swap_router::multicall(request, bounds, swap.abi_encode())
     }
-}
-
-fn through_universal(spec: &ChainSpec, request: &SwapRequest) -> bool {
-    !spec.contracts.universal_router.is_zero() && is_foreign(spec, request.token_out)
-}
-
-/// Wraps the native coin, swaps, and lets the pool pay the wallet.
-fn universal_steps(request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Vec<Step> {
-    let amount_in = request.amount_in.units();
-    let wallet_pays = request.token_in != NATIVE;
-    let mut steps = Vec::new();
-    if !wallet_pays {
-        steps.push(universal_router::wrap(amount_in));
-    }
-    steps.push(universal_router::v3_swap(
-        amount_in,
-        bounds.amount_out_min,
-        path,
-        wallet_pays,
-    ));
-    steps
 }

@@ -1,26 +1,26 @@
 //! Uniswap V4: pools inside one manager, named by both currencies, fee, tick spacing and hook. Swapped through the
 //! Universal Router.
 
-use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, Bytes, U256};
 
 use super::{
     api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
     assets::forms,
+    command::{self, Stage, Step, V4Swap},
     math::Ratio,
     price::{of_root, unanswered},
-    universal_router::{self, Step, To},
+    universal_router,
 };
 use crate::{
     chain::{
-        contracts::{V4ExactInputSingle, V4PoolManager, V4Quoter, V4StateView},
+        contracts::{V4PoolManager, V4Quoter, V4StateView},
         multicall::{Read, Reading, decode},
         pool_key::{contract_key, id, state_slot},
         settings::ChainSpec,
     },
     domain::{
         onchain::SwapRequest,
-        pool::{DYNAMIC_FEE, HookShape, NATIVE, Pool, PoolKey},
+        pool::{DYNAMIC_FEE, HookShape, Hop, Pool, PoolKey},
     },
 };
 
@@ -40,12 +40,8 @@ const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
     }
 }
 
-/// The actions of a V4 swap, in their order.
-mod action {
-    pub(super) const SWAP_EXACT_IN_SINGLE: u8 = 0x06;
-    pub(super) const SETTLE: u8 = 0x0b;
-    pub(super) const TAKE: u8 = 0x0e;
-}
+/// Gas of both payments, units: the quoter settles and takes nothing.
+const GAS_PAID: u64 = 60_000;
 
 pub(super) struct UniswapV4;
 
@@ -122,13 +118,28 @@ impl Dex for UniswapV4 {
         (!out.is_zero()).then_some(out)
     }
 
+    fn gas(&self, reading: Option<&Reading>) -> u64 {
+        let said = decode::<V4Quoter::quoteExactInputSingleCall>(reading);
+        let swap = said.map_or(0, |said| u64::try_from(said.gasEstimate).unwrap_or(u64::MAX));
+        swap.saturating_add(GAS_PAID)
+    }
+
     fn router(&self, spec: &ChainSpec, _: &SwapRequest, _: &Route) -> Router {
         universal_router::router(spec)
     }
 
     fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes> {
-        let steps = steps(request, route, bounds)?;
-        Some(universal_router::execute(spec, request, bounds, steps))
+        universal_router::swap(spec, request, &[*route], bounds)
+    }
+
+    fn step(&self, _: &ChainSpec, route: &Route, stage: &Stage) -> Option<Step> {
+        let swap = V4Swap {
+            key: contract_key(key(&route.pool)?)?,
+            zero_for_one: route.zero_for_one(),
+            pays: route.pays,
+            gives: route.gives,
+        };
+        command::v4_swap(swap, stage)
     }
 
     fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String> {
@@ -170,57 +181,14 @@ const fn key(pool: &Pool) -> Option<&PoolKey> {
     if let Pool::V4(key) = pool { Some(key) } else { None }
 }
 
+/// The pool as a part of a route; `None` for a pool of another version.
+pub(super) fn hop(pool: &Pool) -> Option<Hop> {
+    key(pool).map(|key| Hop::V4(*key))
+}
+
 /// The hook of a pool of V4; `None` without one.
 pub(super) fn hook(pool: &Pool) -> Option<Address> {
     key(pool).map(|key| key.hooks).filter(|hook| !hook.is_zero())
-}
-
-/// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always
-/// paid out by an unwrapping: that logs an event, which a plain payment does not.
-fn steps(request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Vec<Step>> {
-    let amount_in = request.amount_in.units();
-    let (token_in, token_out) = (request.token_in, request.token_out);
-    let mut steps: Vec<Step> = Vec::new();
-    let wallet_pays = token_in == route.pays && token_in != NATIVE;
-    if token_in == NATIVE && route.pays != NATIVE {
-        steps.push(universal_router::wrap(amount_in));
-    } else if token_in != NATIVE && route.pays == NATIVE {
-        steps.push(universal_router::pull(token_in, amount_in));
-        steps.push(universal_router::unwrap(To::Router, amount_in));
-    }
-    steps.push(swap_step(request, route, bounds, wallet_pays)?);
-    if token_out == NATIVE {
-        if route.gives == NATIVE {
-            steps.push(universal_router::wrap_all(To::Router));
-        }
-        steps.push(universal_router::unwrap(To::Sender, bounds.amount_out_min));
-    } else if route.gives == NATIVE {
-        steps.push(universal_router::wrap_all(To::Sender));
-    }
-    Some(steps)
-}
-
-fn swap_step(request: &SwapRequest, route: &Route, bounds: &Bounds, wallet_pays: bool) -> Option<Step> {
-    let amount_in = request.amount_in.units();
-    let direct = request.token_out == route.gives && request.token_out != NATIVE;
-    let receiver = if direct { To::Sender } else { To::Router };
-    let swap = V4ExactInputSingle {
-        poolKey: contract_key(key(&route.pool)?)?,
-        zeroForOne: route.zero_for_one(),
-        amountIn: u128::try_from(amount_in).ok()?,
-        amountOutMinimum: u128::try_from(bounds.amount_out_min).ok()?,
-        hookData: Bytes::new(),
-    };
-    let actions = [action::SWAP_EXACT_IN_SINGLE, action::SETTLE, action::TAKE];
-    let parameters: Vec<Bytes> = vec![
-        swap.abi_encode().into(),
-        (route.pays, amount_in, wallet_pays).abi_encode_params().into(),
-        // An amount of zero takes all of it.
-        (route.gives, receiver.address(), U256::ZERO)
-            .abi_encode_params()
-            .into(),
-    ];
-    Some(universal_router::v4_swap(&actions, parameters))
 }
 
 fn ratio_of_view(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {

@@ -1,54 +1,17 @@
-//! The commands of Universal Router 2.0 that swaps are made of.
+//! Swaps through Universal Router 2.0: in one pool, or in several of any version of Uniswap one after the other.
 
-use alloy::sol_types::{SolCall, SolValue};
-use alloy_primitives::{Address, Bytes, U256, address};
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Bytes, U256};
 
 use super::{
-    api::{Bounds, Router},
+    api::{Bounds, Route, Router},
     assets::is_foreign,
+    command::{self, Stage, Step, To},
 };
 use crate::{
     chain::{contracts::UniversalRouter, settings::ChainSpec},
-    domain::onchain::SwapRequest,
+    domain::{onchain::SwapRequest, pool::NATIVE},
 };
-
-/// The wallet that sent the transaction, as a recipient.
-const SENDER: Address = address!("0x0000000000000000000000000000000000000001");
-/// The router itself, as a recipient.
-const ROUTER: Address = address!("0x0000000000000000000000000000000000000002");
-/// The router's whole balance, as an amount.
-const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
-
-mod command {
-    pub(super) const V3_SWAP_EXACT_IN: u8 = 0x00;
-    pub(super) const PERMIT2_TRANSFER_FROM: u8 = 0x02;
-    pub(super) const WRAP_ETH: u8 = 0x0b;
-    pub(super) const UNWRAP_WETH: u8 = 0x0c;
-    pub(super) const BALANCE_CHECK_ERC20: u8 = 0x0e;
-    pub(super) const V4_SWAP: u8 = 0x10;
-}
-
-/// One command with its input.
-pub(super) struct Step {
-    command: u8,
-    input: Vec<u8>,
-}
-
-/// Who receives what a step gives.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum To {
-    Sender,
-    Router,
-}
-
-impl To {
-    pub(super) const fn address(self) -> Address {
-        match self {
-            Self::Sender => SENDER,
-            Self::Router => ROUTER,
-        }
-    }
-}
 
 /// It takes its input through Permit2.
 pub(super) const fn router(spec: &ChainSpec) -> Router {
@@ -58,72 +21,82 @@ pub(super) const fn router(spec: &ChainSpec) -> Router {
     }
 }
 
-/// Wraps native coins that were sent along; the router keeps them.
-pub(super) fn wrap(amount: U256) -> Step {
-    Step {
-        command: command::WRAP_ETH,
-        input: (ROUTER, amount).abi_encode_params(),
-    }
-}
-
-/// Wraps all native coins that the router holds.
-pub(super) fn wrap_all(to: To) -> Step {
-    Step {
-        command: command::WRAP_ETH,
-        input: (to.address(), ALL).abi_encode_params(),
-    }
-}
-
-/// Unwraps all wrapped coins that the router holds, at least `least`.
-pub(super) fn unwrap(to: To, least: U256) -> Step {
-    Step {
-        command: command::UNWRAP_WETH,
-        input: (to.address(), least).abi_encode_params(),
-    }
-}
-
-/// Takes a token out of the wallet, through Permit2, into the router.
-pub(super) fn pull(token: Address, amount: U256) -> Step {
-    Step {
-        command: command::PERMIT2_TRANSFER_FROM,
-        input: (token, ROUTER, amount).abi_encode_params(),
-    }
-}
-
-/// Swaps along a V3 path and pays the wallet; the input comes from the wallet, or from the router.
-pub(super) fn v3_swap(amount_in: U256, amount_out_min: U256, path: Bytes, wallet_pays: bool) -> Step {
-    Step {
-        command: command::V3_SWAP_EXACT_IN,
-        input: (SENDER, amount_in, amount_out_min, path, wallet_pays).abi_encode_params(),
-    }
-}
-
-/// V4 actions with their parameters.
-pub(super) fn v4_swap(actions: &[u8], parameters: Vec<Bytes>) -> Step {
-    Step {
-        command: command::V4_SWAP,
-        input: (Bytes::copy_from_slice(actions), parameters).abi_encode_params(),
-    }
-}
-
-/// The calldata of all steps, and of a check of the wallet's balance behind them: the pool's own minimum does not see
-/// what a foreign token keeps of a transfer.
-pub(super) fn execute(
+/// The calldata of a swap through `hops`, one after the other, and of a check of the wallet's balance behind them: the
+/// pool's own minimum does not see what a foreign token keeps of a transfer. `None` if the router has no command for
+/// one of them.
+pub(super) fn swap(
     spec: &ChainSpec,
     request: &SwapRequest,
+    hops: &[Route],
     bounds: &Bounds,
-    mut steps: Vec<Step>,
-) -> Bytes {
+) -> Option<Bytes> {
+    let mut steps = steps(spec, request, hops, bounds)?;
     if let Some(least) = bounds.wallet_min.filter(|_| is_foreign(spec, request.token_out)) {
-        steps.push(Step {
-            command: command::BALANCE_CHECK_ERC20,
-            input: (request.wallet, request.token_out, least).abi_encode_params(),
-        });
+        steps.push(command::check_balance(request.wallet, request.token_out, least));
     }
     let call = UniversalRouter::executeCall {
         commands: steps.iter().map(|step| step.command).collect::<Vec<_>>().into(),
         inputs: steps.into_iter().map(|step| step.input.into()).collect(),
         deadline: U256::from(bounds.deadline),
     };
-    call.abi_encode().into()
+    Some(call.abi_encode().into())
+}
+
+/// Wraps or unwraps what a pool does not hold in the form in which it comes, swaps, and pays out; nothing stays in the
+/// router. The native coin is always paid out by an unwrapping: that logs an event, which a plain payment does not.
+fn steps(spec: &ChainSpec, request: &SwapRequest, hops: &[Route], bounds: &Bounds) -> Option<Vec<Step>> {
+    let (first, last) = (hops.first()?, hops.last()?);
+    let (token_in, token_out) = (request.token_in, request.token_out);
+    let amount_in = request.amount_in.units();
+    let (mut steps, mut left): (Vec<Step>, Vec<Step>) = (Vec::new(), Vec::new());
+    if token_in == NATIVE && first.pays != NATIVE {
+        steps.push(command::wrap(amount_in));
+    } else if token_in != NATIVE && first.pays == NATIVE {
+        steps.push(command::pull(token_in, amount_in));
+        steps.push(command::unwrap(To::Router, amount_in));
+    }
+    let direct = token_out == last.gives && token_out != NATIVE;
+    let end = hops.len().saturating_sub(1);
+    for (index, route) in hops.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| hops.get(before));
+        match before {
+            Some(before) if before.gives == NATIVE && route.pays != NATIVE => {
+                steps.push(command::wrap_all(To::Router));
+            }
+            Some(before) if before.gives != NATIVE && route.pays == NATIVE => {
+                steps.push(command::unwrap(To::Router, U256::ZERO));
+            }
+            _ => {}
+        }
+        let stage = Stage {
+            amount: (index == 0).then_some(amount_in),
+            by_wallet: index == 0 && token_in == route.pays && token_in != NATIVE,
+            least: if index == end {
+                bounds.amount_out_min
+            } else {
+                U256::ZERO
+            },
+            to: if index == end && direct {
+                To::Sender
+            } else {
+                To::Router
+            },
+        };
+        let step = route.dex.step(spec, route, &stage)?;
+        // In a single pool the minimum says how much of the input must have been taken.
+        if end > 0 && !stage.by_wallet && step.may_leave() {
+            left.push(command::sweep(route.pays));
+        }
+        steps.push(step);
+    }
+    if token_out == NATIVE {
+        if last.gives == NATIVE {
+            steps.push(command::wrap_all(To::Router));
+        }
+        steps.push(command::unwrap(To::Sender, bounds.amount_out_min));
+    } else if last.gives == NATIVE {
+        steps.push(command::wrap_all(To::Sender));
+    }
+    steps.append(&mut left);
+    Some(steps)
 }

@@ -105,6 +105,12 @@ impl Dex for V2Forks {
         Some(data.into())
     }
 
+    fn addresses(&self, spec: &ChainSpec, route: &Route) -> Vec<Address> {
+        let fork = fork(spec, &route.pool).into_iter();
+        fork.map(|fork| pair(fork.factory, fork.init_code_hash, route.pays, route.gives))
+            .collect()
+    }
+
     fn measures_receiver(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! The pool manager's logs of new pools of one token, over ranges of blocks that the provider allows.
+//! The logs of new pools of one token, the pool manager's and young ones of factories, over ranges of blocks that the provider allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    factories,
     proof::proven,
     ranges::{fewer, is_too_often},
 };
@@ -98,7 +99,7 @@ impl Scan<'_> {
                 span => span,
             };
             let to = next.saturating_add(span).saturating_sub(1).min(head);
-            match self.read(next, to).await {
+            match self.read((next, to), head).await {
                 Ok(found) => {
                     created.extend(found);
                     progress.next_block = Some(to.saturating_add(1));
@@ -126,28 +127,47 @@ impl Scan<'_> {
                 }
             }
         }
+        let (others, created): (Vec<Created>, Vec<Created>) = created
+            .into_iter()
+            .partition(|(pool, _)| pool.found_by == FoundBy::Factory);
         progress.found = self.dated(created, head).await;
+        // Of these only the age is worth keeping.
+        let others = self.dated(others, head).await.into_iter();
+        progress
+            .found
+            .extend(others.filter(|pool| pool.created_at.is_some()));
         Ok(progress)
     }
 
-    /// Pools that were created in these blocks; why the node does not say.
-    async fn read(&mut self, from: u64, to: u64) -> Result<Vec<Created>, String> {
+    /// Pools that were created in these blocks; why the node does not say. Of other exchanges those that may be young.
+    async fn read(&mut self, (from, to): (u64, u64), head: u64) -> Result<Vec<Created>, String> {
         self.requests = self.requests.saturating_sub(1);
         let token = self.token.into_word();
-        let filter = |topics: Value| {
+        let filter = |from_any: &[Address], topics: Value| {
             let filter = json!([{
-                "address": self.spec.contracts.v4_pool_manager,
+                "address": from_any,
                 "fromBlock": U64::from(from),
                 "toBlock": U64::from(to),
                 "topics": topics,
             }]);
             ("eth_getLogs", filter)
         };
+        let manager = self.spec.contracts.v4_pool_manager;
         let signature = V4PoolManager::Initialize::SIGNATURE_HASH;
-        let requests = [
-            filter(json!([signature, null, token])),
-            filter(json!([signature, null, null, token])),
-        ];
+        let factories = match to > head.saturating_sub(RECENT) {
+            true => factories::of(self.spec),
+            false => vec![],
+        };
+        let mut requests = vec![filter(&[manager], json!([signature, null, null, token]))];
+        if factories.is_empty() {
+            requests.push(filter(&[manager], json!([signature, null, token])));
+        } else {
+            // The second token of a factory's log stands where the first currency of the manager's does.
+            let all: Vec<Address> = factories.iter().copied().chain([manager]).collect();
+            let any: Vec<B256> = factories::SIGNATURES.into_iter().chain([signature]).collect();
+            requests.push(filter(&all, json!([any, null, token])));
+            requests.push(filter(&factories, json!([factories::SIGNATURES, token])));
+        }
         let answers = self.rpc.batch(&requests).await;
         let mut created = Vec::new();
         for answer in answers.map_err(|error| error.to_string())? {
@@ -160,8 +180,13 @@ impl Scan<'_> {
 
     /// The pool that a log tells of, if it tells the truth: its key must hash to its id.
     fn understand(&self, log: &RawLog) -> Option<Created> {
-        if log.address != self.spec.contracts.v4_pool_manager || log.removed {
+        let block = log.block_number.map(|number| number.to());
+        if log.removed {
             return None;
+        }
+        if log.address != self.spec.contracts.v4_pool_manager {
+            let pool = factories::understand(self.spec, log.address, &log.topics, &log.data)?;
+            return Some((pool, block));
         }
         let event = V4PoolManager::Initialize::decode_raw_log(log.topics.iter().copied(), &log.data).ok()?;
         let key = V4PoolKey {
@@ -172,7 +197,7 @@ impl Scan<'_> {
             hooks: event.hooks,
         };
         let pool = proven(&key, FoundBy::Log).filter(|pool| pool.id == event.id)?;
-        Some((pool, log.block_number.map(|number| number.to())))
+        Some((pool, block))
     }
 
     /// The block in which the token was created, at the earliest `first`; that one if the node does not keep old

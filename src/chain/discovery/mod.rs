@@ -1,8 +1,10 @@
 //! Finds every Uniswap V4 pool of a token, without a key and without a third party: by the pool manager's own logs,
-//! from the token's creation on, and by the views of launchpads. What is found is kept in the database for good, since
+//! from the token's creation on, and by the views of launchpads. The logs of other exchanges' factories tell how old
+//! their young pools are. What is found is kept in the database for good, since
 //! a key never changes and is proven by its hash. A search takes a bounded number of requests at a time, and one
 //! process does it for all.
 
+mod factories;
 mod fees;
 mod logs;
 mod proof;
@@ -27,8 +29,8 @@ pub(crate) use self::fees::USUAL as USUAL_V3_FEES;
 use self::logs::{Progress, Scan};
 use super::{rpc::Rpc, settings::ChainSpec};
 use crate::{
-    domain::{pool::NATIVE, span::Span},
-    store::v4_pools::{self, V4Pool},
+    domain::{Timestamp, pool::NATIVE, span::Span},
+    store::v4_pools::{self, FoundBy, V4Pool},
 };
 
 /// Requests of the first search of a token, and of each later one.
@@ -55,6 +57,8 @@ pub(crate) struct Discovery {
 /// A token whose pools were asked for.
 struct Token {
     pools: Arc<Vec<V4Pool>>,
+    /// When young pools of other exchanges were made, by their addresses.
+    made: Arc<HashMap<Address, Timestamp>>,
     /// When its pools are asked for again, of the database or of the chain.
     due: Instant,
     searched: bool,
@@ -93,6 +97,16 @@ impl Discovery {
             Ok(_) => self.known(token).0,
             Err(_) => known,
         }
+    }
+
+    /// When young pools of `token` were made on other exchanges, by their addresses, as far as [`Discovery::pools`] has
+    /// searched. One that is not named is old, or unknown.
+    pub(crate) fn made(&self, token: Address) -> Arc<HashMap<Address, Timestamp>> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens
+            .get(&token)
+            .map(|token| token.made.clone())
+            .unwrap_or_default()
     }
 
     /// Searches on for `token` until all blocks are read or the requests are used up, whether or not it is due.
@@ -153,6 +167,7 @@ impl Discovery {
         let now = Instant::now();
         let known = tokens.entry(token).or_insert_with(|| Token {
             pools: Arc::default(),
+            made: Arc::default(),
             due: now,
             searched: false,
         });
@@ -186,6 +201,11 @@ impl Discovery {
             Ok(pools) => {
                 let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(known) = tokens.get_mut(&token) {
+                    let (others, pools): (Vec<V4Pool>, Vec<V4Pool>) = pools
+                        .into_iter()
+                        .partition(|pool| pool.found_by == FoundBy::Factory);
+                    let made = |pool: &V4Pool| Some((Address::from_word(pool.id), pool.created_at?));
+                    known.made = Arc::new(others.iter().filter_map(made).collect());
                     known.pools = Arc::new(pools);
                     known.searched = true;
                 }

@@ -146,7 +146,8 @@ impl Flow {
         }
     }
 
-    /// Transfers the whole holding of an asset; reverts below `least`.
+    /// Transfers the whole holding of an asset; reverts below `least`. To send the wallet whatever there may be of an
+    /// asset that nothing is left of does no harm.
     pub(super) fn sweep(
         &mut self,
         asset: Address,
@@ -154,6 +155,9 @@ impl Flow {
         least: U256,
         to: To,
     ) -> Result<(), Refusal> {
+        if to == To::Wallet && least.is_zero() && !self.held.contains_key(&asset) {
+            return Ok(());
+        }
         let (held, exact) = self.spend(asset, Part::All)?;
         self.put(as_asset, held.max(least), exact, to);
         Ok(())

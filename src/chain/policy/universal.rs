@@ -17,11 +17,15 @@ use crate::{
 const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
 /// Actions of a V4 swap: exact-input swap in one pool, settle, take.
 const V4_ACTIONS: [u8; 3] = [0x06, 0x0b, 0x0e];
+/// The same of all that the router holds: settle, exact-input swap of what was settled, take.
+const V4_ALL_ACTIONS: [u8; 3] = [0x0b, 0x06, 0x0e];
+/// Swaps of one transaction, at most.
+const SWAPS_MAX: usize = 3;
 /// Byte lengths in a V3 path: a token, then a fee and a token for each hop.
 const ADDRESS_BYTES: usize = 20;
 const HOP_BYTES: usize = 23;
 
-/// Tracks the money through all commands; also returns the V4 pool if there is exactly one swap.
+/// Tracks the money through all commands; also returns the V4 pool if there is exactly one swap and that is in it.
 pub(super) fn follow(
     mut flow: Flow,
     execute: &UniversalRouter::executeCall,
@@ -30,20 +34,27 @@ pub(super) fn follow(
     if execute.commands.len() != execute.inputs.len() {
         return Err(shape("the number of inputs differs from the number of commands"));
     }
-    let mut pools = Vec::new();
+    // The pool of each swap, where its calldata names it.
+    let mut swaps: Vec<Option<Pool>> = Vec::new();
     for (command, input) in execute.commands.iter().zip(&execute.inputs) {
         match command {
-            0x00 => v3(&mut flow, input)?,
+            0x00 => {
+                v3(&mut flow, input)?;
+                swaps.push(None);
+            }
             0x02 => pull(&mut flow, input)?,
             0x04 => sweep(&mut flow, input)?,
-            0x08 => v2(&mut flow, input)?,
+            0x08 => {
+                v2(&mut flow, input)?;
+                swaps.push(None);
+            }
             0x0b => wrap(&mut flow, input, at)?,
             0x0c => unwrap(&mut flow, input, at)?,
             // Read-only check.
             0x0e => {
                 exact::<(Address, Address, U256)>(input)?;
             }
-            0x10 => pools.push(v4(&mut flow, input)?),
+            0x10 => swaps.push(Some(v4(&mut flow, input)?)),
             other => {
                 return Err(shape(format!(
                     "command 0x{other:02x} of the Universal Router is not one that we make"
@@ -51,8 +62,14 @@ pub(super) fn follow(
             }
         }
     }
-    let alone = match pools.as_slice() {
-        [pool] => Some(*pool),
+    if swaps.len() > SWAPS_MAX {
+        return Err(shape(format!(
+            "{} swaps: we make at most {SWAPS_MAX} in one transaction",
+            swaps.len()
+        )));
+    }
+    let alone = match swaps.as_slice() {
+        [pool] => *pool,
         _ => None,
     };
     Ok((flow, alone))
@@ -159,11 +176,17 @@ fn unwrap(flow: &mut Flow, input: &Bytes, at: &PolicyContracts) -> Result<(), Re
     flow.sweep(at.wrapped_native, NATIVE, least, to)
 }
 
-/// An exact-input swap in one pool.
+/// An exact-input swap in one pool, of an amount or of all that the router holds.
 fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
     let (actions, parameters) = exact::<(Bytes, Vec<Bytes>)>(input)?;
-    let ([swap, settle, take], true) = (parameters.as_slice(), actions.as_ref() == V4_ACTIONS) else {
-        return Err(shape("a V4 swap must be exactly swap, settle, take"));
+    let (swap, settle, take, all) = match (parameters.as_slice(), actions.as_ref()) {
+        ([swap, settle, take], actions) if actions == V4_ACTIONS => (swap, settle, take, false),
+        ([settle, swap, take], actions) if actions == V4_ALL_ACTIONS => (swap, settle, take, true),
+        _ => {
+            return Err(shape(
+                "a V4 swap must be exactly swap, settle, take, or settle, swap, take of all that the router holds",
+            ));
+        }
     };
     let swap = {
         let read = V4ExactInputSingle::abi_decode(swap).map_err(|error| shape(error.to_string()))?;
@@ -180,8 +203,15 @@ fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
     };
     let (settled, paid, by_wallet) = exact::<(Address, U256, bool)>(settle)?;
     let (taken, recipient, amount) = exact::<(Address, Address, U256)>(take)?;
-    if settled != pays || paid != U256::from(swap.amountIn) {
-        return Err(shape("a V4 swap settles another currency than it swaps"));
+    // A swap of zero is a swap of all that was settled before it.
+    let same = match all {
+        true => swap.amountIn == 0 && paid == ALL && !by_wallet,
+        false => paid == U256::from(swap.amountIn),
+    };
+    if settled != pays || !same {
+        return Err(shape(
+            "a V4 swap settles another currency or amount than it swaps",
+        ));
     }
     // Zero means the whole amount.
     if taken != gives || !amount.is_zero() {

@@ -8,13 +8,10 @@ use rust_decimal::Decimal;
 
 use super::{OnchainPrices, pair};
 use crate::{
-    chain::{
-        dex::{
-            api::Route,
-            assets::{Pair, erc20},
-            search::Asker,
-        },
-        multicall::{Read, Reading},
+    chain::dex::{
+        api::Route,
+        assets::{Pair, erc20},
+        search::Asker,
     },
     domain::{
         config::SourceName,
@@ -52,8 +49,6 @@ struct Asked {
     place: Place,
     amount: U256,
     route: Route,
-    /// For the amount, and for a hundredth of it.
-    reads: [Read; 2],
 }
 
 /// A pool's output.
@@ -147,32 +142,32 @@ impl OnchainPrices {
         amount: U256,
     ) -> Vec<Asked> {
         let place = (request.source, pair(request), size);
-        let asked = routes.iter().filter_map(|route| {
-            let ask = |amount| route.dex.ask(self.spec(), route, amount);
-            Some(Asked {
-                place,
-                amount,
-                route: *route,
-                reads: [ask(amount)?, ask(hundredth(amount))?],
-            })
+        let asked = routes.iter().map(|route| Asked {
+            place,
+            amount,
+            route: *route,
         });
         asked.collect()
     }
 
     /// The pool that gives most in each place.
     async fn best(&self, asked: &[Asked]) -> Result<HashMap<Place, Given>, String> {
-        let reads: Vec<Read> = asked.iter().flat_map(|asked| asked.reads.clone()).collect();
-        let readings: Vec<Reading> = self.read(&reads).await?;
+        // For the amount, and for a hundredth of it.
+        let both =
+            |asked: &Asked| [asked.amount, hundredth(asked.amount)].map(|amount| (asked.route, amount));
+        let questions: Vec<(Route, U256)> = asked.iter().flat_map(both).collect();
+        let said = self.spot.amounts(&questions).await;
+        let said = said.map_err(|error| error.to_string())?;
         let mut best: HashMap<Place, Given> = HashMap::new();
-        for (asked, said) in asked.iter().zip(readings.chunks(2)) {
+        for (asked, said) in asked.iter().zip(said.chunks(2)) {
             let Asked {
                 place, amount, route, ..
             } = asked;
             let part = hundredth(*amount);
-            let answer = |amount: U256, index: usize| route.dex.answer(route, amount, said.get(index));
-            let Some(out) = answer(*amount, 0) else {
+            let (Some(Some(out)), small) = (said.first().copied(), said.get(1)) else {
                 continue;
             };
+            let small = small.copied().flatten().unwrap_or_default();
             let before = self.search(place.0).last(place.1).await;
             let more = if before == Some(route.pool) {
                 out / KEPT_PART
@@ -180,7 +175,7 @@ impl OnchainPrices {
                 U256::ZERO
             };
             let given = Given {
-                deep: is_deep((*amount, out), (part, answer(part, 1).unwrap_or_default())),
+                deep: is_deep((*amount, out), (part, small)),
                 amount: out,
                 rank: out.saturating_add(more),
                 pool: route.pool,

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256, aliases::U24};
 use lgi_mm::{
     devnet::{BlockTime, DEPLOYER},
     domain::{
-        pool::{DYNAMIC_FEE, NATIVE, PoolKey},
+        pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey},
         span::Span,
     },
     store::orders::{self, Order},
@@ -17,6 +17,62 @@ use crate::live::buy_once;
 
 sol! {
     function setFee(uint24 fee) external;
+}
+
+/// Two tokens with a V2 pair and a V3 pool of this block.
+async fn elsewhere(world: &World) -> [Address; 2] {
+    let mut tokens = [Address::ZERO; 2];
+    for (token, pool) in tokens.iter_mut().zip([Pool::V2, Pool::V3(3_000)]) {
+        *token = world.devnet.add_token("FRESH", 18).await.expect("a token");
+        let stake = U256::from(1_000_000) * coins(1);
+        let made = world.devnet.add_pool(*token, stake, coins(10), pool);
+        made.await.expect("a pool");
+    }
+    tokens
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_young_pair_of_v2_or_v3_waits_and_is_then_bought_and_sold() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let mut rules = buy_once();
+    rules["venue"] = json!({ "min_pool_age": "1h" });
+    for (token, symbol) in elsewhere(&world).await.into_iter().zip(["PAIR", "POOL"]) {
+        world.start(token, symbol, rules.clone()).await;
+    }
+    // A token that keeps a share, in a pair of this hour: that may still fall.
+    let mut taxed = buy_once();
+    taxed["limits"]["max_pool_fee_bps"] = json!(100);
+    world.start(world.devnet.deployment().taxed, "TAXED", taxed).await;
+    let mut daemon = world.daemon(None);
+    for (what, sql) in [
+        (
+            "the taxed one waits",
+            "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'launch_tax'
+             AND detail ~ 'after the pool was made, limits.max_pool_fee_bps is 100')",
+        ),
+        (
+            "both wait",
+            "SELECT count(DISTINCT job_id) = 2 FROM ticks WHERE reason = 'young_pool'
+             AND detail ~ '^the pool was made .* ago, venue.min_pool_age is 1h$'",
+        ),
+        ("nothing was bought", "SELECT count(*) = 0 FROM trades"),
+    ] {
+        world.until(what, sql).await;
+    }
+    for symbol in ["PAIR", "POOL"] {
+        let (code, said) = world
+            .run(&["config", "edit", symbol, "--set", "venue.min_pool_age=0s"])
+            .await;
+        assert_eq!(code, 0, "{said}");
+    }
+    world
+        .until(
+            "both have bought",
+            "SELECT count(*) = 2 FROM trades WHERE status = 'EXECUTED' AND side = 'BUY'",
+        )
+        .await;
+    daemon.kill().await.expect("killed");
+    assert_eq!(world.audit().await.swaps.len(), 2, "{}", world.story().await);
 }
 
 /// A token in one V4 pool of this block, with this fee and hook.

@@ -8,6 +8,7 @@
 mod aerodrome;
 mod few_units;
 mod kept;
+mod mixed;
 mod odd;
 mod pancake;
 mod paths;
@@ -18,3 +19,4 @@ mod slipstream;
 mod swaps;
 mod v2_forks;
 mod world;
+mod young;

@@ -150,14 +150,19 @@ impl World {
     }
 
     pub async fn balance(&self, token: Address) -> U256 {
+        self.held_by(WALLET, token).await
+    }
+
+    /// What an address has of an asset.
+    pub async fn held_by(&self, owner: Address, token: Address) -> U256 {
         if token == NATIVE {
             let asked = self
                 .devnet
                 .node
-                .request("eth_getBalance", json!([WALLET, "latest"]));
+                .request("eth_getBalance", json!([owner, "latest"]));
             return asked.await.expect("a balance");
         }
-        self.word(token, [0x70, 0xa0, 0x82, 0x31], &[WALLET]).await
+        self.word(token, [0x70, 0xa0, 0x82, 0x31], &[owner]).await
     }
 
     pub async fn allowance(&self, token: Address, spender: Address) -> U256 {

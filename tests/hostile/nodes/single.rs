@@ -11,7 +11,10 @@ use lgi_mm::{
     store::orders::{self, Order},
 };
 use serde_json::{Value, json};
-use testkit::{liar::Liar, live::World};
+use testkit::{
+    liar::{Liar, Refused},
+    live::World,
+};
 
 use super::{Miner, buy_once, world_of, world_of_one_voice};
 
@@ -20,6 +23,14 @@ const BOUGHT: &str = "SELECT bool_and(token_balance::numeric > 0)
 const SOLD: &str = "SELECT bool_and(status = 'IDLE' AND token_balance::numeric = 0) FROM jobs";
 
 type Lie = Box<dyn FnMut(&str, &Value, &mut Value) + Send>;
+type Door = Box<dyn FnMut(usize) -> Option<Refused> + Send>;
+/// A fault, and how the node comes by it.
+type Fault = (&'static str, Box<dyn FnOnce(&Liar) + Send>);
+
+fn lying(faults: Vec<(&'static str, Lie)>) -> Vec<Fault> {
+    let fault = |(name, lie): (&'static str, Lie)| -> Fault { (name, Box::new(move |node| node.lie(lie))) };
+    faults.into_iter().map(fault).collect()
+}
 
 fn refuse(answer: &mut Value, code: i64, message: &str) {
     if let Some(answer) = answer.as_object_mut() {
@@ -156,7 +167,7 @@ fn faults() -> Vec<(&'static str, Lie)> {
 }
 
 /// One buy and one liquidation for each fault of the first node, by a job of its own that one service works.
-async fn survive(world: &World, node: &Liar, faults: Vec<(&'static str, Lie)>) {
+async fn survive(world: &World, node: &Liar, faults: Vec<Fault>) {
     let _miner = Miner::start(world);
     let mut rules = buy_once();
     rules["limits"]["max_daily_spend_usd"] = json!(0);
@@ -164,8 +175,8 @@ async fn survive(world: &World, node: &Liar, faults: Vec<(&'static str, Lie)>) {
     let job = world.start(token, "CLAWDIA", rules).await;
     let mut daemon = world.daemon(None);
     let cycles = faults.len();
-    for (index, (name, lie)) in faults.into_iter().enumerate() {
-        node.lie(lie);
+    for (index, (name, take)) in faults.into_iter().enumerate() {
+        take(node);
         if index > 0 {
             let order = Order::Start {
                 deposit: Amount::ZERO,
@@ -191,7 +202,7 @@ async fn survive(world: &World, node: &Liar, faults: Vec<(&'static str, Lie)>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_only_node_does_a_buy_and_its_liquidation_end_idle_with_the_ledger_of_the_chain() {
     let (world, liars) = world_of(1, false).await;
-    survive(&world, &liars[0], faults()).await;
+    survive(&world, &liars[0], lying(faults())).await;
 }
 
 /// Where a second node is healthy and one node's word is enough, what the first one lacks is asked of it.
@@ -243,5 +254,57 @@ async fn whatever_the_first_of_two_nodes_refuses_a_buy_and_its_liquidation_end_i
         ),
         ("it stands still", Box::new(frozen)),
     ];
-    survive(&world, &liars[0], faults).await;
+    survive(&world, &liars[0], lying(faults)).await;
+}
+
+/// Every so manieth HTTP request is refused so.
+fn every(nth: u32, status: u16, retry_after: Option<u32>, words: &'static str) -> Door {
+    let mut seen = 0;
+    Box::new(move |_| {
+        seen += 1;
+        (seen % nth == 0).then(|| Refused {
+            status,
+            retry_after,
+            body: json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32_005, "message": words } }),
+        })
+    })
+}
+
+/// More than so many requests in one HTTP request are refused.
+fn at_most_together(most: usize, status: u16, words: &'static str) -> Door {
+    Box::new(move |count| {
+        (count > most).then(|| Refused {
+            status,
+            retry_after: None,
+            body: json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32_600, "message": words } }),
+        })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_the_only_node_refuses_whole_requests_a_buy_and_its_liquidation_end_idle() {
+    let (world, liars) = world_of(1, false).await;
+    let doors: Vec<(&'static str, Door)> = vec![
+        ("ten in a batch", at_most_together(10, 200, "batch too large")),
+        ("three in a batch", at_most_together(3, 500, "3 in a batch")),
+        (
+            "no batch at all",
+            at_most_together(1, 400, "batch requests are not supported"),
+        ),
+        (
+            "every seventh request is one too many, and it says when to come again",
+            every(7, 429, Some(1), "too many requests"),
+        ),
+        (
+            "every ninth request is refused for an unpaid bill",
+            every(9, 402, None, "payment required"),
+        ),
+        (
+            "every fifth request meets a gateway without a node",
+            every(5, 503, None, "no healthy upstream"),
+        ),
+    ];
+    let fault =
+        |(name, door): (&'static str, Door)| -> Fault { (name, Box::new(move |node| node.guard(door))) };
+    survive(&world, &liars[0], doors.into_iter().map(fault).collect()).await;
 }

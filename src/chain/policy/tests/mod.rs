@@ -29,7 +29,7 @@ use crate::{
     },
     domain::{
         onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
-        pool::{Curve, NATIVE, Pool, PoolKey, Slipstream},
+        pool::{Curve, Hop, MixedPath, NATIVE, Pool, PoolKey, Slipstream},
         router::ExtraRouter,
         trade::Purpose,
         units::{Amount, Price, Usd},
@@ -146,7 +146,7 @@ impl Key {
     }
 }
 
-fn pools() -> [Pool; 15] {
+fn pools() -> Vec<Pool> {
     let spec = spec();
     let key = |one: Address, other: Address| {
         Pool::V4(PoolKey {
@@ -157,7 +157,15 @@ fn pools() -> [Pool; 15] {
             hooks: Address::ZERO,
         })
     };
-    [
+    let mixed =
+        |hops: &[Hop], through: &[Address]| Pool::Mixed(MixedPath::new(hops, through).expect("a route"));
+    let hop = |one: Address, other: Address| match key(one, other) {
+        Pool::V4(key) => Hop::V4(key),
+        other => panic!("{other}"),
+    };
+    let (near, far) = (Address::repeat_byte(0x31), Address::repeat_byte(0x32));
+    let weth = spec.wrapped_native;
+    vec![
         key(NATIVE, TOKEN),
         key(spec.wrapped_native, TOKEN),
         Pool::V3(3_000),
@@ -173,6 +181,14 @@ fn pools() -> [Pool; 15] {
         Pool::Aerodrome(Curve::Volatile),
         Pool::Aerodrome(Curve::Stable),
         Pool::AerodromeHops(Curve::Volatile, Curve::Stable),
+        mixed(&[Hop::V2, Hop::V3(500)], &[near]),
+        mixed(&[Hop::V3(500), hop(near, weth)], &[near]),
+        mixed(&[hop(TOKEN, near), hop(near, NATIVE)], &[near]),
+        mixed(&[hop(TOKEN, near), Hop::V2, Hop::V3(100)], &[near, far]),
+        mixed(&[Hop::V3(100), hop(near, far), Hop::V2], &[near, far]),
+        mixed(&[hop(TOKEN, NATIVE), Hop::V3(500)], &[weth]),
+        mixed(&[Hop::V2, hop(NATIVE, spec.usdc)], &[weth]),
+        mixed(&[hop(TOKEN, NATIVE), hop(weth, far), Hop::V2], &[weth, far]),
     ]
 }
 

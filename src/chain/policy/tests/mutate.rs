@@ -176,6 +176,8 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
 
 /// A V3 swap of the Universal Router: receiver, input, least, path, whether the wallet pays.
 type V3 = (Address, U256, U256, Bytes, bool);
+/// The same in pairs of V2.
+type V2 = (Address, U256, U256, Vec<Address>, bool);
 
 /// Replaces the final receiver of an execute with a stranger.
 fn to_a_stranger(call: &Call, wallet: Address) -> Option<Bytes> {
@@ -196,6 +198,12 @@ fn to_a_stranger(call: &Call, wallet: Address) -> Option<Bytes> {
                     let to = if router { to } else { STRANGER };
                     *input = (to, paid, least, path, by_wallet).abi_encode_params().into();
                 }
+                0x08 => {
+                    let (to, paid, least, path, by_wallet) = V2::abi_decode_params(input).expect("a V2 swap");
+                    let router = to != sender && to != wallet;
+                    let to = if router { to } else { STRANGER };
+                    *input = (to, paid, least, path, by_wallet).abi_encode_params().into();
+                }
                 0x10 => {
                     let (actions, mut parameters) =
                         <(Bytes, Vec<Bytes>)>::abi_decode_params(input).expect("a V4 swap");
@@ -211,40 +219,48 @@ fn to_a_stranger(call: &Call, wallet: Address) -> Option<Bytes> {
     })
 }
 
-/// The swaps inside an execute, changed.
+/// The swaps inside an execute, changed: their inputs, where these are numbers, and least outputs.
 fn in_universal(call: &Call, change: impl Fn(&mut U256, &mut U256)) -> Option<Bytes> {
-    let data = in_v4(call, |swap, settle| {
-        let mut least = U256::from(swap.amountOutMinimum);
-        change(&mut settle.1, &mut least);
-        swap.amountIn = settle.1.to();
-        swap.amountOutMinimum = least.to();
-    })?;
-    universal(&data, |execute| {
+    let change = |amount: &mut U256, least: &mut U256| {
+        let mut number = *amount;
+        let all = number == U256::from(1) << 255;
+        change(if all { &mut number } else { amount }, least);
+    };
+    universal(&call.data, |execute| {
         for (command, input) in execute.commands.iter().zip(&mut execute.inputs) {
             if *command == 0x00 {
                 let mut swap = V3::abi_decode_params(input).expect("a V3 swap");
                 change(&mut swap.1, &mut swap.2);
                 *input = swap.abi_encode_params().into();
             }
+            if *command == 0x08 {
+                let mut swap = V2::abi_decode_params(input).expect("a V2 swap");
+                change(&mut swap.1, &mut swap.2);
+                *input = swap.abi_encode_params().into();
+            }
+            if *command == 0x10 {
+                *input = in_v4(input, &change);
+            }
         }
     })
 }
 
-/// The same, V4 alone.
-fn in_v4(call: &Call, change: impl Fn(&mut V4ExactInputSingle, &mut (Address, U256, bool))) -> Option<Bytes> {
-    universal(&call.data, |execute| {
-        let at = execute.commands.iter().position(|command| *command == 0x10);
-        let Some(input) = at.and_then(|at| execute.inputs.get_mut(at)) else {
-            return;
-        };
-        let (actions, mut parameters) = <(Bytes, Vec<Bytes>)>::abi_decode_params(input).expect("a V4 swap");
-        let mut swap = V4ExactInputSingle::abi_decode(&parameters[0]).expect("a swap");
-        let mut settle = <(Address, U256, bool)>::abi_decode_params(&parameters[1]).expect("a payment");
-        change(&mut swap, &mut settle);
-        parameters[0] = swap.abi_encode().into();
-        parameters[1] = settle.abi_encode_params().into();
-        *input = (actions, parameters).abi_encode_params().into();
-    })
+/// The same of one V4 swap.
+fn in_v4(input: &Bytes, change: impl Fn(&mut U256, &mut U256)) -> Bytes {
+    let (actions, mut parameters) = <(Bytes, Vec<Bytes>)>::abi_decode_params(input).expect("a V4 swap");
+    // Of all that the router holds is settled first.
+    let (swap_at, settle_at) = if actions[0] == 0x06 { (0, 1) } else { (1, 0) };
+    let mut swap = V4ExactInputSingle::abi_decode(&parameters[swap_at]).expect("a swap");
+    let mut settle = <(Address, U256, bool)>::abi_decode_params(&parameters[settle_at]).expect("a payment");
+    let mut least = U256::from(swap.amountOutMinimum);
+    change(&mut settle.1, &mut least);
+    if swap_at == 0 {
+        swap.amountIn = settle.1.to();
+    }
+    swap.amountOutMinimum = least.to();
+    parameters[swap_at] = swap.abi_encode().into();
+    parameters[settle_at] = settle.abi_encode_params().into();
+    (actions, parameters).abi_encode_params().into()
 }
 
 fn in_swap02(call: &Call, change: impl Fn(&mut U256, &mut U256)) -> Option<Bytes> {
