@@ -1,5 +1,6 @@
 //! Runs a job's rules over a file of prices. No database, no network.
 
+mod basket;
 mod request;
 pub mod runs;
 mod sweep;
@@ -11,6 +12,7 @@ use crate::{
 };
 
 pub use self::{
+    basket::{BasketRequest, run_basket, sweep_basket},
     request::BacktestRequest,
     sweep::{SweepLine, SweepRequest, Swept, WalkForward, sweep},
 };

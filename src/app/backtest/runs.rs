@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use rust_decimal::Decimal;
 use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
@@ -59,6 +60,8 @@ pub struct RunRequest {
     pub mode: Option<JobMode>,
     pub decimals: u8,
     pub symbol: Option<String>,
+    /// Whole tokens that an order is to sell, and what they cost in all, USD.
+    pub sells: Option<(String, Decimal)>,
     /// Ranges of values; none: one run.
     pub axes: Vec<Axis>,
     pub sort_by: SortBy,
@@ -330,6 +333,7 @@ impl RunRequest {
             mode: self.mode,
             decimals: self.decimals,
             symbol: self.symbol.clone(),
+            sells: self.sells.clone(),
         }
     }
 

@@ -6,6 +6,7 @@ use tracing::error;
 pub use super::filter::{Called, Filter};
 use crate::domain::{
     Timestamp,
+    basket::Misfit,
     config::JobConfig,
     decision::{LastFills, Position},
     figures::Pocket,
@@ -137,6 +138,9 @@ pub enum CommandError {
     /// The liquidation is out of range.
     #[error(transparent)]
     Liquidation(#[from] InvalidLiquidation),
+    /// It does not fit to the other members of its basket.
+    #[error(transparent)]
+    Misfit(#[from] Box<Misfit>),
     /// What the chain says, or does not say, forbids it.
     #[error("{0}")]
     Chain(String),
