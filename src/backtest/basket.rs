@@ -1,27 +1,27 @@
 //! Runs the members of a basket over a series of each, as the workers do: in a slot all members that are due see what
 //! the others had before it; then quote moves, then each trades at most once.
 
+mod seat;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use self::seat::{Priced, Seat};
 use super::{
-    job::{Current, Held, Job},
-    result::{Drawdown, RunResult, SeriesSummary, SetupSummary, Summary},
+    job::Held,
+    result::{Drawdown, NoRate, RunResult, SeriesSummary, SetupSummary, Summary, TradeLine},
     returns::Flow,
+    runner,
     series::Rows,
     setup::{Detail, Setup},
-    slots::{Slots, instant},
-    tally::{Seen, Tally},
+    slots::instant,
     whole,
 };
 use crate::domain::{
     Timestamp, basket,
-    decision::{Decision, Facts, HoldReason, Peer, Peers, Plan},
-    event::Event,
+    decision::{Decision, Facts, HoldReason, Plan},
     figures::{drawdown_pct, return_pct, value},
     ids::JobId,
-    limits,
-    trouble::{Effect, UNTIL_A_TRADE},
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
 
@@ -44,7 +44,7 @@ pub struct MemberResult {
     /// Figures; what other members gave it counts as money in, what it gave to them as money out.
     pub summary: Summary,
     /// Trades, if requested.
-    pub trades: Vec<super::result::TradeLine>,
+    pub trades: Vec<TradeLine>,
 }
 
 /// Result of a basket.
@@ -101,34 +101,11 @@ pub fn summary(members: &[Member<'_>]) -> Result<Summary, MoneyError> {
     total(&done, drawdown)
 }
 
-struct Seat<'a> {
-    id: JobId,
-    job: Job,
-    slots: Slots,
-    tally: Tally,
-    rows: std::iter::Peekable<std::slice::Iter<'a, super::PricePoint>>,
-    current: Option<Current>,
-    /// The slot that is next.
-    due: Option<i64>,
-    /// What keeps it from trading, as its slots say.
-    blocked: Option<Event>,
-    /// Its quote was moved in this slot: a plan that was made before is void.
-    changed: bool,
-    stands_for: crate::domain::span::Span,
-}
-
 struct Runner<'a> {
     seats: Vec<Seat<'a>>,
     end: i64,
     peak: Usd,
     deepest: Drawdown,
-}
-
-/// A member that may trade in this slot.
-struct Priced {
-    place: usize,
-    facts: Facts,
-    decision: Decision,
 }
 
 impl<'a> Runner<'a> {
@@ -140,7 +117,7 @@ impl<'a> Runner<'a> {
         let seats = members
             .iter()
             .zip(1..)
-            .map(|(member, number)| Seat::new(member, JobId(number), start, detail))
+            .map(|(member, number)| Seat::new((member.setup, member.series), JobId(number), start, detail))
             .collect();
         Self {
             seats,
@@ -286,110 +263,6 @@ impl<'a> Runner<'a> {
     }
 }
 
-impl<'a> Seat<'a> {
-    fn new(member: &Member<'a>, id: JobId, start: Option<Timestamp>, detail: Detail) -> Self {
-        let mut setup = member.setup.clone();
-        setup.stands_for = setup.stands_for.max(member.series.summary.spacing);
-        let mut job = Job::new(&setup);
-        let mut tally = Tally::new(job.position, detail);
-        let mut slots = Slots::new(&setup.config);
-        let mut due = None;
-        if let Some(start) = start {
-            let at = setup.starts_at.unwrap_or(start);
-            job.started_at = at;
-            slots.begin(setup.starts_at, start);
-            tally.start(at);
-            due = slots.next_until(i64::MAX);
-        }
-        Self {
-            id,
-            tally,
-            slots,
-            rows: member.series.rows.iter().peekable(),
-            current: None,
-            due,
-            blocked: None,
-            changed: false,
-            stands_for: setup.stands_for,
-            job,
-        }
-    }
-
-    /// What the others know of it.
-    fn peer(&self, at: Timestamp) -> Result<Peer, MoneyError> {
-        let (position, config) = (&self.job.position, &self.job.config);
-        let rules = config.rules.basket();
-        let oldest = self.stands_for.max(config.price.max_price_age).before(at);
-        let price = self.job.last_price.filter(|(_, seen)| *seen >= oldest);
-        let tokens = match price {
-            Some((price, _)) => Some(position.token_value(price, Rounding::Down)?),
-            None => None,
-        };
-        Ok(Peer {
-            job: self.id,
-            weight: rules.map_or(Decimal::ZERO, |rules| rules.weight),
-            band_pct: rules.map_or(Decimal::ZERO, |rules| rules.band_pct),
-            tokens,
-            quote: position.quote_balance,
-            sells: false,
-            in_motion: false,
-            blocked: self.blocked.is_some(),
-        })
-    }
-
-    /// Takes the price of this slot, and decides on it; `None`: there is none, and it was held.
-    fn decide(&mut self, place: usize, slot: i64, all: &[Peer]) -> Result<Option<Priced>, MoneyError> {
-        self.due = self.slots.next_until(i64::MAX);
-        while let Some(row) = self.rows.next_if(|row| row.at.timestamp_micros() <= slot) {
-            self.current = Some(Current::of(*row));
-        }
-        let at = instant(slot);
-        let Some(current) = self.current else {
-            self.held(at, HoldReason::PriceMissing, None);
-            return Ok(None);
-        };
-        let accepted = match self.job.accept(at, current.row) {
-            Ok(accepted) => accepted,
-            Err(reason) => {
-                self.held(at, reason, None);
-                return Ok(None);
-            }
-        };
-        let mut facts = self.job.facts(at, accepted);
-        let running = all.iter().filter(|peer| peer.job != self.id);
-        facts.peers = Peers {
-            started: u32::try_from(all.len().saturating_sub(1)).unwrap_or(u32::MAX),
-            running: running.cloned().collect(),
-        };
-        let decision = limits::decide(&self.job.config, &facts);
-        self.job.saw(accepted);
-        Ok(Some(Priced {
-            place,
-            facts,
-            decision,
-        }))
-    }
-
-    fn held(&mut self, at: Timestamp, reason: HoldReason, facts: Option<&Facts>) {
-        match reason.effect() {
-            Effect::Blocked(event) => self.blocked = Some(event),
-            Effect::Clear => self.blocked = self.blocked.filter(|event| UNTIL_A_TRADE.contains(event)),
-            Effect::Unknown => {}
-        }
-        self.tally
-            .held(at, reason, facts.map(Seen::of), &self.job.position);
-    }
-
-    fn hand(&mut self, at: Timestamp, balance: Amount, moved: Amount, flow: Flow) -> Result<(), MoneyError> {
-        let position = &mut self.job.position;
-        let usd = moved.value(position.quote_decimals, position.quote_price, Rounding::Down)?;
-        position.quote_balance = balance;
-        self.changed = true;
-        self.tally.handed(at, usd, flow);
-        Ok(())
-    }
-}
-
 /// Sums of the members' figures.
 fn total(runs: &[RunResult], drawdown: Drawdown) -> Result<Summary, MoneyError> {
     let mut total = Summary {
@@ -437,7 +310,7 @@ fn total(runs: &[RunResult], drawdown: Drawdown) -> Result<Summary, MoneyError> 
     total.money_in_usd = total.value_usd.checked_sub(total.net_usd)?;
     total.profit_usd = total.net_usd;
     total.return_pct = return_pct(total.net_usd, total.money_in_usd);
-    total.money_weighted_none = Some(super::result::NoRate::NoRate);
+    total.money_weighted_none = Some(NoRate::NoRate);
     Ok(total)
 }
 
@@ -468,7 +341,7 @@ fn kept(members: &[Member<'_>]) -> Result<Summary, MoneyError> {
         let within = |at: Timestamp| start.is_none_or(|start| at >= start) && end.is_none_or(|end| at <= end);
         let rows = member.series.rows.iter().copied().filter(|row| within(row.at));
         runs.extend(
-            whole::bought_once(member.setup, share).map(|setup| super::run(&setup, Detail::SUMMARY, rows)),
+            whole::bought_once(member.setup, share).map(|setup| runner::run(&setup, Detail::SUMMARY, rows)),
         );
     }
     // Each alone: there is no fall of the whole from them.

@@ -6,7 +6,6 @@ use tracing::error;
 pub use super::filter::{Called, Filter};
 use crate::domain::{
     Timestamp,
-    basket::Misfit,
     config::JobConfig,
     decision::{LastFills, Position},
     figures::Pocket,
@@ -140,7 +139,7 @@ pub enum CommandError {
     Liquidation(#[from] InvalidLiquidation),
     /// It does not fit to the other members of its basket.
     #[error(transparent)]
-    Misfit(#[from] Box<Misfit>),
+    Misfit(#[from] Box<crate::domain::basket::Misfit>),
     /// What the chain says, or does not say, forbids it.
     #[error("{0}")]
     Chain(String),

@@ -3,11 +3,14 @@
 use lgi_mm::{devnet::BlockTime, domain::onchain::Asset, ports::Chain};
 use testkit::live::{WALLET, World};
 
-const BOUGHT: &str = "SELECT count(*) = 2 AND count(DISTINCT job_id) = 2 AND bool_and(status = 'EXECUTED' AND side = 'BUY')
+const BOUGHT: &str =
+    "SELECT count(*) = 2 AND count(DISTINCT job_id) = 2 AND bool_and(status = 'EXECUTED' AND side = 'BUY')
                       FROM trades";
 const SETTLED: &str = "SELECT count(*) = 0 FROM fill_watches";
-const SOLD: &str = "SELECT count(*) = 1 AND bool_and(status = 'EXECUTED' AND job_id = 2) FROM trades WHERE side = 'SELL'";
-const MOVED: &str = "SELECT count(*) = 2 FROM trades WHERE side = 'BUY' AND job_id = 1 AND status = 'EXECUTED'";
+const SOLD: &str =
+    "SELECT count(*) = 1 AND bool_and(status = 'EXECUTED' AND job_id = 2) FROM trades WHERE side = 'SELL'";
+const MOVED: &str =
+    "SELECT count(*) = 2 FROM trades WHERE side = 'BUY' AND job_id = 1 AND status = 'EXECUTED'";
 
 /// What each job holds by the ledger, base units.
 async fn held(world: &World) -> Vec<String> {
@@ -41,7 +44,9 @@ async fn a_live_basket_sells_then_buys_and_its_ledger_is_the_chain() {
     let edit = ["config", "edit", "1", "--set", "basket.weight=3", "--yes"];
     let (code, said) = world.run(&edit).await;
     assert_eq!(code, 0, "{said}");
-    world.until("the second has sold what is above its share", SOLD).await;
+    world
+        .until("the second has sold what is above its share", SOLD)
+        .await;
     let bought: i64 = sqlx::query_scalar("SELECT count(*) FROM trades WHERE side = 'BUY' AND job_id = 1")
         .fetch_one(&world.db.pool)
         .await

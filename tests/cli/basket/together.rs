@@ -197,8 +197,9 @@ async fn a_member_that_contradicts_another_is_refused_by_the_names_of_both_and_l
             "the new job of TWO has basket.band_pct = 5, and job 1 (ONE) has 10",
         ),
         (
-            &["--set", "schedule.cron=0 9 * * *"],
-            "the new job of TWO decides at cron '0 9 * * *', any other of the same schedule",
+            &["--set", "price.max_price_age=1s"],
+            "job 1 (ONE) at '* * * * *': the price that job 1 (ONE) accepted last is never younger than \
+             price.max_price_age = 1s of the new job of TWO",
         ),
         (
             &["--chain", "ethereum"],

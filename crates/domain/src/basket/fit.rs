@@ -162,7 +162,6 @@ pub fn misfit(new: &Member, others: &[Member], now: Timestamp) -> Option<Misfit>
         .find_map(|(other, theirs)| beside((new, rules), (other, theirs), now));
     found
         .or_else(|| full(new, rules, &there))
-        .or_else(|| unseen(new, new, now))
         .or_else(|| extreme(new, rules, &there))
 }
 
@@ -243,10 +242,7 @@ fn unseen(blind: &Member, other: &Member, now: Timestamp) -> Option<Misfit> {
     }
     Some(Misfit::Unseen {
         blind: blind.name.clone(),
-        other: match std::ptr::eq(blind, other) {
-            true => "any other of the same schedule".to_owned(),
-            false => other.name.clone(),
-        },
+        other: other.name.clone(),
         own: own.cron.as_str().to_owned(),
         theirs: theirs.cron.as_str().to_owned(),
         max_age,
