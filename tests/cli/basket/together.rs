@@ -118,7 +118,7 @@ async fn a_file_whose_members_cannot_all_be_started_starts_none() {
             SHARED,
             &[&one, &member(SECOND, "symbol = \"TWO\"\nweight = 0\n")],
             2,
-            "basket.weight (from index.toml, member 2)",
+            "member 2 (TWO): basket.weight = 0 is not allowed: above 0",
         ),
         (
             &format!("{SHARED}members = 3\n"),
