@@ -155,7 +155,7 @@ impl Job {
             self.last_price = Some((row.price, row.at));
             self.last_units = current.units.map(|units| (units, current.micros));
             let seen = Seen {
-                stop: self.stop_line(tally),
+                stop: self.stop_line(tally, self.stop_high()),
                 ..Seen::alone(row.price)
             };
             return tally.held_plainly(slot, reason, (seen, current.units), &self.position);
@@ -210,7 +210,7 @@ impl Job {
             };
             if let Some(reason) = held {
                 let seen = Seen {
-                    stop: self.stop_line(tally),
+                    stop: self.stop_line(tally, self.stop_high()),
                     ..Seen::of(&facts)
                 };
                 tally.held(slot, reason, Some(seen), &self.position);
@@ -229,10 +229,13 @@ impl Job {
         self.last_units = units.map(|units| (units, accepted.observed_at.timestamp_micros()));
     }
 
-    /// The highest price at which an armed stop sells, if it is drawn.
-    fn stop_line(&self, tally: &Tally) -> Option<Price> {
+    fn stop_high(&self) -> Option<Price> {
+        self.highs.stop.map(|high| high.price)
+    }
+
+    /// The highest price at which an armed stop sells, if it is drawn; `high`: what a trailing stop is measured from.
+    fn stop_line(&self, tally: &Tally, high: Option<Price>) -> Option<Price> {
         let rules = self.config.rules.accumulate().filter(|_| tally.draws())?;
-        let high = self.highs.stop.map(|high| high.price);
         let of = (&self.position, &self.last);
         let lines = outlook::stops(rules, &self.config.schedule, of, (None, high), self.started_at);
         lines
@@ -335,7 +338,8 @@ impl Job {
             gas: self.swap_gas.1,
         };
         let seen = Seen {
-            stop: self.stop_line(tally),
+            // Not the high that is kept: with nothing held before, that means nothing.
+            stop: self.stop_line(tally, limits::remembered_high(&self.config, facts, Some(&plan))),
             ..Seen::of(facts)
         };
         tally.traded(slot, seen, (&plan, &booked), fee);

@@ -429,12 +429,13 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
         reasons.extend(outcome.trades.iter().map(|trade| trade.reason));
         held.extend(outcome.holds.iter().map(|run| run.reason));
     }
+    let mut sold = 0;
     for (id, outcome) in members.backtested(detail) {
         same(&clock.pool, id, (&outcome, JobMode::Basket)).await;
         held.extend(outcome.holds.iter().map(|run| run.reason));
-        let both = outcome.summary.buys.min(outcome.summary.sells);
-        assert!(both > 1, "a member buys and sells: {:?}", outcome.summary);
+        sold += outcome.summary.sells;
     }
+    assert!(sold > 1, "members sell for each other: {sold}");
     for reason in SPOKEN {
         assert!(reasons.contains(reason), "{reason} never traded: {reasons:?}");
     }
