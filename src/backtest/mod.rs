@@ -5,9 +5,12 @@
 //! contain are listed in [`result::SetupSummary::assumptions`].
 
 pub mod again;
+mod armed;
+pub mod basket;
 mod drawdown;
 mod glance;
 pub mod grid;
+mod job;
 mod keep;
 mod money;
 mod quiet;
@@ -26,5 +29,5 @@ mod whole;
 
 pub use result::RunResult;
 pub use runner::{Runner, run};
-pub use setup::{Detail, PricePoint, Setup};
+pub use setup::{Detail, Held, PricePoint, Setup};
 pub use whole::{assumptions, backtest, compare};

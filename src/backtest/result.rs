@@ -25,7 +25,7 @@ pub struct BacktestResult {
     /// The results.
     pub summary: Summary,
     /// The same money without the rules: a lump sum on the first day, equal DCA and, in mode liquidity, holding at the
-    /// target.
+    /// target. Of an order to sell, its tokens kept.
     pub comparisons: Vec<Comparison>,
     /// Every trade, oldest first.
     pub trades: Vec<TradeLine>,
@@ -34,6 +34,9 @@ pub struct BacktestResult {
     /// For charts: runs of equal holds, oldest first. If there are more than requested, neighbours with the same reason
     /// are merged across others between them; no tick is lost.
     pub holds: Vec<HoldRun>,
+    /// For charts: when stops and trailing rules were armed, by their beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub armed: Vec<ArmedRange>,
 }
 
 /// Result of one run, without benchmarks. The fields are those of [`BacktestResult`].
@@ -47,6 +50,8 @@ pub struct RunResult {
     pub points: Vec<Point>,
     /// Runs of equal holds, if requested.
     pub holds: Vec<HoldRun>,
+    /// When stops and trailing rules were armed, if requested.
+    pub armed: Vec<ArmedRange>,
 }
 
 /// Inputs of a run.
@@ -250,6 +255,9 @@ pub enum Benchmark {
     /// Mode liquidity: tokens for the target share of the money at the first slot, then no trade.
     #[strum(to_string = "hold at target")]
     HoldAtTarget,
+    /// An order to sell: its tokens are kept.
+    #[strum(to_string = "keep")]
+    Keep,
 }
 
 /// One trade.
@@ -304,12 +312,52 @@ pub struct Point {
     pub net_usd: Usd,
     /// Drawdown from the earlier peak, as [`Drawdown::pct`]; 0 at a peak.
     pub drawdown_pct: Decimal,
+    /// The highest price at which an armed stop sells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_usd: Option<Price>,
     /// Mode liquidity: the moving average that the rules saw, covered well enough or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moving_average: Option<Price>,
     /// Mode liquidity: the tokens' share of the value, per cent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_pct: Option<Decimal>,
+}
+
+/// A rule that waits for a price to sell at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArmedRule {
+    /// `stop_loss_pct` or `stop_price_usd`.
+    StopLoss,
+    /// `trailing_stop_pct`.
+    TrailingStop,
+    /// `trailing_take_profit_pct`, whose goal was reached.
+    TrailingTakeProfit,
+}
+
+impl ArmedRule {
+    /// The reason of its sale.
+    #[must_use]
+    pub const fn sells_as(self) -> Reason {
+        match self {
+            Self::StopLoss => Reason::StopLoss,
+            Self::TrailingStop => Reason::TrailingStop,
+            Self::TrailingTakeProfit => Reason::TakeProfit,
+        }
+    }
+}
+
+/// A time in which a rule was armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmedRange {
+    /// The rule.
+    pub rule: ArmedRule,
+    /// The slot that armed it.
+    pub from: Timestamp,
+    /// The slot that ended it, or the last one.
+    pub to: Timestamp,
+    /// It ended because the rule sold.
+    pub fired: bool,
 }
 
 /// Consecutive ticks that held for one reason.

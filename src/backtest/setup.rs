@@ -7,7 +7,7 @@ use crate::{
         config::JobConfig,
         job::JobMode,
         span::Span,
-        units::{Price, Usd},
+        units::{Amount, Price, Usd},
     },
     paper::PaperSettings,
 };
@@ -19,6 +19,15 @@ pub struct PricePoint {
     pub at: Timestamp,
     /// USD per whole token.
     pub price: Price,
+}
+
+/// Tokens that a job begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Base units.
+    pub tokens: Amount,
+    /// What they cost in all, USD.
+    pub cost: Usd,
 }
 
 /// Setup of a run.
@@ -42,6 +51,8 @@ pub struct Setup {
     pub starts_at: Option<Timestamp>,
     /// Money that the job owns without a budget of its rules, USD: only benchmarks have it.
     pub owned: Option<Usd>,
+    /// What a job begins with, as an order to sell does.
+    pub held: Option<Held>,
     /// How long a row's price stays valid, if longer than `price.max_price_age`: the series' spacing.
     pub stands_for: Span,
 }
@@ -60,6 +71,7 @@ impl Setup {
             sample_interval: Span::from_secs(60),
             starts_at: None,
             owned: None,
+            held: None,
             stands_for: Span::ZERO,
         }
     }

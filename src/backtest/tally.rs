@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use strum::VariantArray;
 
 use super::{
+    armed::Ranges,
     drawdown::Valley,
     keep::Runs,
     money::Fee,
@@ -38,17 +39,24 @@ pub(super) struct Seen {
     pub(super) price: Price,
     /// Of the samples, if the rules want one.
     pub(super) average: Option<Price>,
+    /// The highest price at which an armed stop sells, for charts.
+    pub(super) stop: Option<Price>,
 }
 
 impl Seen {
     pub(super) const fn alone(price: Price) -> Self {
-        Self { price, average: None }
+        Self {
+            price,
+            average: None,
+            stop: None,
+        }
     }
 
     pub(super) fn of(facts: &Facts) -> Self {
         Self {
             price: facts.price,
             average: facts.moving_average.map(|mean| mean.price),
+            stop: None,
         }
     }
 }
@@ -60,8 +68,8 @@ pub(super) struct Tally {
     /// The first and the last slot, microseconds since 1970.
     slots: Option<(i64, i64)>,
     pocket: Pocket,
-    /// What a job of mode liquidity is given at its start.
-    budget: Usd,
+    /// What a job of mode liquidity is given at its start, or what the tokens cost that a job begins with.
+    begins_with: Usd,
     owns_quote: bool,
     /// Ticks are kept for charts.
     charts: bool,
@@ -70,6 +78,7 @@ pub(super) struct Tally {
     trades: Option<Vec<TradeLine>>,
     points: Option<Thinned>,
     runs: Runs,
+    armed: Ranges,
     /// Instant of the start or the last trade.
     waiting_since: Option<Timestamp>,
 }
@@ -77,12 +86,13 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(position: Position, detail: Detail) -> Self {
         let budget = position.quote_value(Rounding::Down).unwrap_or(Usd::ZERO);
+        let begins_with = budget.checked_add(position.cost_basis).unwrap_or(budget);
         Self {
             summary: Summary::default(),
             holds: [0; REASONS],
             slots: None,
             pocket: Pocket::default(),
-            budget,
+            begins_with,
             owns_quote: position.owns_quote,
             charts: detail.points_max > 0 || detail.hold_runs_max > 0,
             valley: Valley::default(),
@@ -90,14 +100,31 @@ impl Tally {
             trades: detail.trades.then(Vec::new),
             points: (detail.points_max > 0).then(|| Thinned::new(detail.points_max)),
             runs: Runs::new(detail.hold_runs_max),
+            armed: Ranges::new(detail.hold_runs_max),
             waiting_since: None,
         }
     }
 
     pub(super) fn start(&mut self, at: Timestamp) {
         self.waiting_since = Some(at);
-        self.pocket.moved(self.budget, Usd::ZERO).unwrap_or_default();
-        self.flows.add(at, self.budget, Flow::In);
+        self.pocket.moved(self.begins_with, Usd::ZERO).unwrap_or_default();
+        self.flows.add(at, self.begins_with, Flow::In);
+    }
+
+    /// Quote that came from other members of a basket, or went to them, USD.
+    pub(super) fn handed(&mut self, at: Timestamp, usd: Usd, flow: Flow) {
+        let (paid, received) = match flow {
+            Flow::In => (usd, Usd::ZERO),
+            Flow::Out => (Usd::ZERO, usd),
+        };
+        self.pocket.moved(paid, received).unwrap_or_default();
+        self.flows.add(at, usd, flow);
+        self.valley.forget_prices();
+    }
+
+    /// Net at a price, USD.
+    pub(super) fn net_at(&self, position: &Position, price: Price) -> Result<Usd, MoneyError> {
+        self.pocket.net(value(position, price)?)
     }
 
     /// Counts a tick that held; `seen` if its price was accepted.
@@ -118,23 +145,33 @@ impl Tally {
         }
     }
 
+    /// Whether charts are drawn of the run.
+    pub(super) const fn draws(&self) -> bool {
+        self.charts
+    }
+
+    /// What is armed after a tick, and which rule has sold in it.
+    pub(super) fn armed(&mut self, slot: Timestamp, armed: [bool; 3], sold: Option<Reason>) {
+        self.armed.see(slot, armed, sold);
+    }
+
     /// The same for a slot in microseconds since 1970 and an accepted price, also as an integer.
     pub(super) fn held_plainly(
         &mut self,
         slot: i64,
         reason: HoldReason,
-        (price, units): (Price, Option<u128>),
+        (seen, units): (Seen, Option<u128>),
         position: &Position,
     ) {
         if self.charts || !units.is_some_and(|units| self.valley.is_nothing_new(units)) {
             let slot = Timestamp::from_timestamp_micros(slot).unwrap_or(Timestamp::UNIX_EPOCH);
-            return self.held(slot, reason, Some(Seen::alone(price)), position);
+            return self.held(slot, reason, Some(seen), position);
         }
         self.ticked(slot);
         if let Some(count) = self.holds.get_mut(reason as usize) {
             *count += 1;
         }
-        self.summary.last_price = Some(price);
+        self.summary.last_price = Some(seen.price);
     }
 
     pub(super) fn traded(
@@ -243,6 +280,7 @@ impl Tally {
             average_cost: average_cost(position),
             net_usd: net,
             drawdown_pct: self.valley.depth_pct(net, pocket),
+            stop_usd: seen.stop,
             moving_average: seen.average,
             token_pct: self
                 .owns_quote
@@ -258,6 +296,7 @@ impl Tally {
         if let Some(last) = self.summary.to {
             self.waited(last);
         }
+        let last = self.summary.to;
         // With numbers out of range every earlier tick would have held.
         self.close(position).unwrap_or_default();
         RunResult {
@@ -265,6 +304,7 @@ impl Tally {
             trades: self.trades.unwrap_or_default(),
             points: self.points.map(|points| points.points()).unwrap_or_default(),
             holds: self.runs.into_vec(),
+            armed: self.armed.finish(last),
         }
     }
 

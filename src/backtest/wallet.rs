@@ -21,7 +21,7 @@ impl Wallet {
         let budget = setup.budget().unwrap_or(Usd::ZERO);
         let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);
         let wallet = Self {
-            token: Amount::ZERO,
+            token: setup.held.map_or(Amount::ZERO, |held| held.tokens),
             quote: setup.costs.wallet_usdc(),
             native: setup.costs.wallet_native(),
         };

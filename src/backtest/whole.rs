@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    result::{BacktestResult, Benchmark, Comparison, Point, RunResult, SetupSummary},
+    result::{BacktestResult, Benchmark, Comparison, Point, RunResult, SeriesSummary, SetupSummary},
     runner::Runner,
     series::{Series, SeriesError},
     setup::{Detail, Setup},
@@ -38,23 +38,40 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     let outcome = runner.finish();
     let comparisons = compare(&setup, &outcome, series)?;
     Ok(BacktestResult {
-        setup: SetupSummary {
-            mode: setup.mode,
-            assumptions: assumptions(&setup, series.summary().candles, series.summary().spacing),
-            symbol: setup.symbol,
-            config: setup.config,
-            costs: setup.costs,
-            token_decimals: setup.token_decimals,
-            quote_decimals: setup.quote_decimals,
-            sample_interval: setup.sample_interval,
-        },
+        setup: summary_of(&setup, series.summary()),
         series: series.summary().clone(),
         summary: outcome.summary,
         comparisons,
         trades: outcome.trades,
         points: outcome.points,
         holds: outcome.holds,
+        armed: outcome.armed,
     })
+}
+
+/// The inputs of a run, for its result.
+pub(super) fn summary_of(setup: &Setup, series: &SeriesSummary) -> SetupSummary {
+    SetupSummary {
+        mode: setup.mode,
+        assumptions: assumptions(setup, series.candles, series.spacing),
+        symbol: setup.symbol.clone(),
+        config: setup.config.clone(),
+        costs: setup.costs.clone(),
+        token_decimals: setup.token_decimals,
+        quote_decimals: setup.quote_decimals,
+        sample_interval: setup.sample_interval,
+    }
+}
+
+/// A job that spends this money once, gas included; `None` if gas alone would cost as much.
+pub(super) fn bought_once(setup: &Setup, money: Usd) -> Option<Setup> {
+    let once = Regular {
+        interval: Some(ONCE),
+        schedule: None,
+    };
+    let mut plain = plain(setup, &once, money, 1)?;
+    plain.owned = Some(money);
+    Some(plain)
 }
 
 /// The money in of a run as a lump sum, as equal DCA and, in mode liquidity, held at the target, gas included, by the
@@ -69,6 +86,9 @@ pub fn compare(setup: &Setup, own: &RunResult, series: &impl Series) -> Result<V
     let money = own.summary.money_in_usd;
     if !money.is_positive() {
         return Ok(Vec::new());
+    }
+    if setup.held.is_some() {
+        return kept(setup, own, series);
     }
     let dca = Regular::of(setup, from, to);
     let start = setup.starts_at.unwrap_or(series.summary().first);
@@ -112,6 +132,32 @@ pub fn compare(setup: &Setup, own: &RunResult, series: &impl Series) -> Result<V
             values: values(setup, owned.get(&plan).copied(), &run, &own.points),
             summary: run.summary,
         })
+        .collect())
+}
+
+/// The tokens that the job began with, kept.
+fn kept(setup: &Setup, own: &RunResult, series: &impl Series) -> Result<Vec<Comparison>, SeriesError> {
+    let mut keeps = setup.clone();
+    // A time that is over before the first slot: nothing is ever sold.
+    if let Rules::Order(rules) = &mut keeps.config.rules {
+        rules.until = Some(Timestamp::UNIX_EPOCH);
+    }
+    let plans = [(Benchmark::Keep, Some(keeps))];
+    let mut done = run_plans(&plans, Detail::SUMMARY, series)?;
+    let held = setup.held.map_or(Amount::ZERO, |held| held.tokens);
+    let worth = |point: &Point| held.value(setup.token_decimals, point.price, Rounding::Down);
+    Ok(done
+        .remove(&Benchmark::Keep)
+        .map(|run| Comparison {
+            plan: Benchmark::Keep,
+            values: own
+                .points
+                .iter()
+                .map(|point| worth(point).unwrap_or(Usd::ZERO))
+                .collect(),
+            summary: run.summary,
+        })
+        .into_iter()
         .collect())
 }
 

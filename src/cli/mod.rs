@@ -139,6 +139,9 @@ enum Command {
     Start(job::start::StartArgs),
     /// Buy or sell once: at a price, in parts, until an instant
     Order(job::order::OrderArgs),
+    /// Start the members of a basket together
+    #[command(subcommand)]
+    Basket(job::basket::BasketCommand),
     /// Stop trading and keep the positions: one job, several, or all
     Pause(job::selection::JobsArgs),
     /// Resume after a pause or an error, or undo a pause
@@ -318,6 +321,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Init(args) => trial::init::run(&settings, out, &args).await,
         Command::Start(args) => job::start::run(&settings, out, &args).await,
         Command::Order(args) => job::order::run(&settings, out, &args).await,
+        Command::Basket(command) => job::basket::run(&settings, out, &command).await,
         Command::Pause(args) => job::lifecycle::pause(&settings, out, &args).await,
         Command::Resume(args) => job::lifecycle::resume(&settings, out, &args).await,
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,

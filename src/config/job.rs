@@ -73,6 +73,12 @@ impl JobLayers {
         Ok(self)
     }
 
+    /// Adds a layer.
+    pub(super) fn layer(mut self, layer: Layer) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
     /// Adds `key=value` pairs. `origin`: what the face calls the field that they were given in.
     ///
     /// # Errors

@@ -221,6 +221,7 @@ async fn jobs(agent: &Agent, asked: Listed) -> Result<Value, Failed> {
         realm: asked.realm,
         token: asked.token,
         chain: asked.chain,
+        basket: None,
         archived: asked.removed,
         sort: SortBy::Job,
         page: Some(Page {

@@ -47,6 +47,7 @@
     kinds.get(kind).values.push([t * 1000, lift * trades.price[i]]);
   });
   const PLANS = { "Lump sum": "lump", "Equal DCA": "equal", "Hold at target": "held" };
+  const ARMED = { "Stop armed": "loss", "Trailing stop armed": "out", "Take profit follows": "gain" };
   const level = (name, tint, value, more) => line(name, tint, points.t.map((t) => [t * 1000, value]), { at: () => value, read: percent, ...more });
   const [target, band] = data.target ?? [];
   const charts = [
@@ -55,6 +56,9 @@
       line("Average cost", "cost", column("avg", lift), { at: (i) => points.avg[i], read: price, step: true, dash: [6, 4] }),
       ...(points.ma.some((value) => value != null)
         ? [line("Moving average", "out", column("ma", lift), { at: (i) => points.ma[i], read: price, dash: [2, 3] })] : []),
+      ...(points.stop.some((value) => value != null)
+        ? [line("Stop", "loss", column("stop", lift), { at: (i) => points.stop[i], read: price, step: true, dash: [3, 3] })] : []),
+      ...data.armed.map((armed) => ({ kind: "armed", name: armed.name, tint: ARMED[armed.name] ?? "other", ranges: armed.ranges })),
       ...[...kinds].sort(([a], [b]) => place(a) - place(b)).map(([, series]) => series),
     ] },
     { id: "value", series: [
@@ -141,6 +145,12 @@
         symbolRotate: series.sell && series.symbol === "triangle" ? 180 : 0, z: 5, cursor: "default",
         itemStyle: { color: tint, borderColor: color("card"), borderWidth: 1 }, emphasis: { disabled: true } };
     }
+    if (series.kind === "armed") {
+      // From arming to firing, or to what else ended it; what fired has an edge.
+      const edge = (fired) => ({ color: tint, opacity: 0.1, borderColor: tint, borderWidth: fired ? 1 : 0 });
+      return { type: "line", id: series.name, name: series.name, data: [], silent: true, z: 0,
+        markArea: { silent: true, data: series.ranges.map(([from, to, fired]) => [{ xAxis: from * 1000, itemStyle: edge(fired) }, { xAxis: to * 1000 }]) } };
+    }
     return { type: "line", id: series.name, name: series.name, data: series.values, showSymbol: false, silent: true, z: series.step ? 3 : 2,
       step: series.step ? "end" : false, stack: series.stack ? "all" : undefined, connectNulls: false,
       lineStyle: { color: tint, width: series.stack ? 0 : series.name === "Price" ? 1.6 : 1.8, type: series.dash ?? "solid" },
@@ -187,7 +197,7 @@
   function swatch(series) {
     const shape = { triangle: series.sell ? "M1 2h10L6 11z" : "M1 10h10L6 1z", diamond: "M6 0l6 6-6 6-6-6z", rect: "M1 1h10v10H1z" }[series.symbol];
     const tint = color(series.tint);
-    const inner = series.kind === "line" && !series.stack
+    const inner = series.kind === "armed" ? `<rect width="14" height="12" fill="${tint}" opacity="0.25"/>` : series.kind === "line" && !series.stack
       ? `<path d="M0 6h14" stroke="${tint}" stroke-width="2.4" stroke-dasharray="${series.dash ? "4 2.4" : ""}"/>`
       : series.stack ? `<rect width="12" height="12" rx="3" fill="${tint}"/>`
         : shape ? `<path d="${shape}" fill="${tint}"/>` : `<circle cx="6" cy="6" r="4.4" fill="${tint}"/>`;
@@ -203,6 +213,7 @@
       button.setAttribute("aria-pressed", String(!hidden.has(key)));
       button.append(swatch(series), series.name, value);
       if (series.kind === "trades") value.textContent = series.values.length.toLocaleString("en-US");
+      if (series.kind === "armed") value.textContent = series.ranges.length.toLocaleString("en-US");
       if (chart.share) button.title = holds.explain[holds.reasons.findIndex((reason) => words(reason) === series.name)] ?? "The rarer reasons together.";
       series.value = value;
       button.onclick = () => {
@@ -231,7 +242,7 @@
   function tell(time) {
     const at = time ?? last, index = Math.max(0, search(points.t, at));
     for (const chart of charts) for (const series of chart.series) {
-      if (series.kind !== "trades" && series.value && points.t.length) series.value.textContent = time == null && chart.share ? "" : series.read(reading(chart, series, at, index));
+      if (series.kind === "line" && series.value && points.t.length) series.value.textContent = time == null && chart.share ? "" : series.read(reading(chart, series, at, index));
     }
     return index;
   }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 use serde::Serialize;
+use strum::VariantArray;
 
 use super::{
     error::ReportError,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     backtest::{
         Detail,
-        result::{BacktestResult, Comparison, Point, TradeLine},
+        result::{ArmedRule, BacktestResult, Comparison, Point, TradeLine},
     },
     domain::{
         config::Rules,
@@ -47,6 +48,8 @@ struct Data {
     points: Points,
     /// The same money without the rules.
     plans: Vec<PlanLine>,
+    /// When stops and trailing rules were armed.
+    armed: Vec<Armed>,
     /// Target share of the tokens and the width of the band on either side, per cent.
     target: Option<(f64, f64)>,
     reasons: Vec<Reason>,
@@ -61,6 +64,8 @@ struct Points {
     t: Vec<i64>,
     price: Vec<f64>,
     avg: Vec<Option<f64>>,
+    /// Where a stop sells.
+    stop: Vec<Option<f64>>,
     value: Vec<f64>,
     money: Vec<f64>,
     cash: Vec<f64>,
@@ -69,6 +74,14 @@ struct Points {
     ma: Vec<Option<f64>>,
     /// Tokens' share, per cent.
     share: Vec<Option<f64>>,
+}
+
+/// Ranges of one rule.
+#[derive(Serialize)]
+struct Armed {
+    name: &'static str,
+    /// First and last slot, and whether the rule sold.
+    ranges: Vec<(i64, i64, bool)>,
 }
 
 /// What the same money was worth in another plan.
@@ -114,6 +127,7 @@ pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
         span_min: shortest_span(from, to, points.len()),
         points: columns(points),
         plans: plans(result),
+        armed: armed(result),
         target: target(result),
         rules: reasons.iter().map(|reason| words(*reason)).collect(),
         trades: trades(result, &reasons),
@@ -209,6 +223,7 @@ fn columns(points: &[Point]) -> Points {
         columns.t.push(seconds(point));
         columns.price.push(price(point.price));
         columns.avg.push(point.average_cost.map(price));
+        columns.stop.push(point.stop_usd.map(price));
         columns.value.push(usd(point.value_usd));
         columns.money.push(usd(point.money_in_usd));
         columns.cash.push(usd(point.cash_usd));
@@ -217,6 +232,25 @@ fn columns(points: &[Point]) -> Points {
         columns.share.push(point.token_pct.map(drawing));
     }
     columns
+}
+
+/// The rules that were armed at some time.
+fn armed(result: &BacktestResult) -> Vec<Armed> {
+    let of = |rule: &ArmedRule| Armed {
+        name: match rule {
+            ArmedRule::StopLoss => "Stop armed",
+            ArmedRule::TrailingStop => "Trailing stop armed",
+            ArmedRule::TrailingTakeProfit => "Take profit follows",
+        },
+        ranges: result
+            .armed
+            .iter()
+            .filter(|range| range.rule == *rule)
+            .map(|range| (range.from.timestamp(), range.to.timestamp(), range.fired))
+            .collect(),
+    };
+    let all = ArmedRule::VARIANTS.iter().map(of);
+    all.filter(|armed| !armed.ranges.is_empty()).collect()
 }
 
 fn plans(result: &BacktestResult) -> Vec<PlanLine> {

@@ -35,6 +35,7 @@ pub(super) const fn plan_name(plan: Benchmark) -> &'static str {
         Benchmark::LumpSum => "Lump sum",
         Benchmark::EqualDca => "Equal DCA",
         Benchmark::HoldAtTarget => "Hold at target",
+        Benchmark::Keep => "Keep",
     }
 }
 
@@ -109,6 +110,7 @@ fn against(own: &Summary, other: &Comparison) -> Option<String> {
         Benchmark::LumpSum => "a lump sum on the first day",
         Benchmark::EqualDca => "equal parts",
         Benchmark::HoldAtTarget => "holding tokens and money at the target without a trade",
+        Benchmark::Keep => "keeping the tokens",
     };
     let made = percent(other.summary.return_pct?);
     let more = own.net_usd.checked_sub(other.summary.net_usd).ok()?;

@@ -23,7 +23,9 @@ mod view;
 pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
 pub use face::{chat, requests, sessions, signals, tokens};
-pub use job::{adoption, basket, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
+pub use job::{
+    adoption, basket, bulk, jobs, members, memory, orders, placed, samples, slots, together, zone_rules,
+};
 pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};
 pub use tick::{history, ticks};

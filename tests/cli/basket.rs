@@ -1,5 +1,8 @@
 //! `--mode basket`: started from a file and from flags, seen, stopped, sold and removed.
 
+mod backtest;
+mod together;
+
 use crate::{pnl::json, terminal::Terminal};
 
 const FIRST: &str = "0x0000000000000000000000000000000000000001";
@@ -116,7 +119,7 @@ async fn what_a_basket_cannot_do_is_refused_by_name() {
     );
     let ran = terminal.run(&["backtest", "--prices", "p.csv", "--mode", "basket"]);
     assert!(
-        ran.code == 2 && ran.stderr.contains("no backtest yet"),
+        ran.code == 2 && ran.stderr.contains("--prices once for each member"),
         "{}",
         ran.story()
     );

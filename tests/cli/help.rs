@@ -10,6 +10,8 @@ const COMMANDS: &[&str] = &[
     "init",
     "start",
     "order",
+    "basket",
+    "basket start",
     "pause",
     "resume",
     "liquidate",

@@ -4,14 +4,22 @@
 //! sells what it has above its share, and buys what it lacks with quote that it owns. Quote that others do not need is
 //! moved to it first, so that no two members can spend the same.
 
+mod fit;
+
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 use super::{
     config::{BasketConfig, LimitsConfig},
-    decision::{Decision, Facts, HoldReason, Peer, Plan, Reason, RuleOutcome, first_to_fire},
+    decision::{
+        Decision, Facts, HoldReason, Peer, Peers, Plan, Position, Reason, RuleOutcome, first_to_fire,
+    },
+    figures::PCT_DIGITS,
     ids::JobId,
-    units::{Amount, MoneyError, Rounding, Usd},
+    units::{Amount, MoneyError, Price, Rounding, Usd},
 };
+
+pub use self::fit::{Member, Misfit, misfit};
 
 /// Quote that moves from one member to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,19 +91,58 @@ pub fn moves(config: &BasketConfig, limits: &LimitsConfig, facts: &Facts) -> Res
     Ok(moves)
 }
 
-/// Share of the basket that this member has, and the one that it should have, per cent; `None`: a price is missing, or
-/// the basket is empty.
+/// What a member has of its basket, and what it should have: per cent of all tokens and quote of the running members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Its tokens' part.
+    pub share_pct: Decimal,
+    /// The part that they should be.
+    pub target_pct: Decimal,
+    /// It buys below this part.
+    pub buys_below_pct: Decimal,
+    /// It sells above this part.
+    pub sells_above_pct: Decimal,
+}
+
+/// A basket as one of its running members sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
+    /// Value of all tokens and quote.
+    pub total: Usd,
+    /// This member.
+    pub own: Standing,
+    /// The others, in the order of [`Peers::running`].
+    pub others: Vec<(JobId, Standing)>,
+}
+
+/// What each running member has and should have, at this member's last accepted `price`; `None`: the price of another
+/// one is missing, or the basket is empty. Percentages are rounded half to even, to [`PCT_DIGITS`] digits.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
-pub fn shares(config: &BasketConfig, facts: &Facts) -> Result<Option<(Decimal, Decimal)>, MoneyError> {
-    let Some(whole) = Whole::of(config, facts)? else {
+pub fn shares(
+    config: &BasketConfig,
+    position: &Position,
+    price: Price,
+    peers: &Peers,
+) -> Result<Option<Shares>, MoneyError> {
+    let Some(whole) = Whole::with(config, position, price, peers)? else {
         return Ok(None);
     };
-    let share = |part: Decimal, of: Decimal| part.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(of);
-    let has = share(whole.tokens.decimal(), whole.total.decimal());
-    let should = share(config.weight, whole.weights);
-    Ok(has.zip(should))
+    if !whole.total.is_positive() {
+        return Ok(None);
+    }
+    let own = whole.standing(whole.tokens, config.weight, config.band_pct);
+    let mut others = Vec::with_capacity(peers.running.len());
+    for peer in &peers.running {
+        let standing = whole.standing(peer.tokens.unwrap_or(Usd::ZERO), peer.weight, peer.band_pct);
+        others.push((peer.job, standing.ok_or(MoneyError::OutOfRange)?));
+    }
+    Ok(Some(Shares {
+        total: whole.total,
+        own: own.ok_or(MoneyError::OutOfRange)?,
+        others,
+    }))
 }
 
 fn balance(config: &BasketConfig, limits: &LimitsConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
@@ -153,15 +200,23 @@ struct Whole {
 impl Whole {
     /// `None`: some member has no recent price.
     fn of(config: &BasketConfig, facts: &Facts) -> Result<Option<Self>, MoneyError> {
-        let position = &facts.position;
-        let tokens = position.token_value(facts.price, Rounding::Down)?;
+        Self::with(config, &facts.position, facts.price, &facts.peers)
+    }
+
+    fn with(
+        config: &BasketConfig,
+        position: &Position,
+        price: Price,
+        peers: &Peers,
+    ) -> Result<Option<Self>, MoneyError> {
+        let tokens = position.token_value(price, Rounding::Down)?;
         let mut total = tokens.checked_add(position.quote_value(Rounding::Down)?)?;
         let mut weights = config.weight;
-        for peer in &facts.peers.running {
+        for peer in &peers.running {
             let Some(theirs) = peer.tokens else {
                 return Ok(None);
             };
-            total = total.checked_add(theirs)?.checked_add(quote(peer, facts)?)?;
+            total = total.checked_add(theirs)?.checked_add(quote(peer, position)?)?;
             weights = weights.checked_add(peer.weight).ok_or(MoneyError::OutOfRange)?;
         }
         Ok(Some(Self {
@@ -176,6 +231,24 @@ impl Whole {
         let part = self.total.decimal().checked_mul(weight);
         let part = part.and_then(|part| part.checked_div(self.weights));
         Ok(Usd::rounded(part.ok_or(MoneyError::OutOfRange)?, Rounding::Down))
+    }
+
+    /// `None`: a number is out of range.
+    fn standing(&self, tokens: Usd, weight: Decimal, band_pct: Decimal) -> Option<Standing> {
+        let hundred = Decimal::ONE_HUNDRED;
+        let target = weight.checked_mul(hundred)?.checked_div(self.weights)?;
+        let part = |pct: Decimal| target.checked_mul(pct)?.checked_div(hundred);
+        let shown = |pct: Decimal| pct.round_dp(PCT_DIGITS).normalize();
+        let share = tokens
+            .decimal()
+            .checked_mul(hundred)?
+            .checked_div(self.total.decimal())?;
+        Some(Standing {
+            share_pct: shown(share),
+            target_pct: shown(target),
+            buys_below_pct: shown(part(hundred.checked_sub(band_pct)?)?),
+            sells_above_pct: shown(part(hundred.checked_add(band_pct)?)?),
+        })
     }
 
     fn share(&self, peer: &Peer) -> Result<Share, MoneyError> {
@@ -196,7 +269,7 @@ impl Whole {
             true => share.lacks()?,
             false => Usd::ZERO,
         };
-        quote(peer, facts)?.checked_sub(needs)
+        quote(peer, &facts.position)?.checked_sub(needs)
     }
 }
 
@@ -254,7 +327,7 @@ impl Pot {
         let mut there = facts.position.quote_value(Rounding::Down)?;
         let mut members = vec![own];
         for peer in &facts.peers.running {
-            there = there.checked_add(quote(peer, facts)?)?;
+            there = there.checked_add(quote(peer, &facts.position)?)?;
             // What cannot trade neither needs money now nor brings any.
             if !peer.blocked {
                 members.push(whole.share(peer)?);
@@ -292,8 +365,7 @@ impl Pot {
 }
 
 /// All members have one quote token.
-fn quote(peer: &Peer, facts: &Facts) -> Result<Usd, MoneyError> {
-    let position = &facts.position;
+fn quote(peer: &Peer, position: &Position) -> Result<Usd, MoneyError> {
     peer.quote
         .value(position.quote_decimals, position.quote_price, Rounding::Down)
 }

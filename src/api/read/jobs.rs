@@ -74,6 +74,7 @@ pub(in crate::api) async fn jobs(
         realm: query.realm,
         token: query.token,
         chain: query.chain,
+        basket: None,
         archived: query.all,
         sort: SortBy::Job,
         page: Some(Page {

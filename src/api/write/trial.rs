@@ -227,6 +227,11 @@ pub(in crate::api) struct Backtest {
     decimals: Option<u8>,
     /// The token's ticker, for the report
     symbol: Option<String>,
+    /// An order to sell: how many whole tokens it begins with
+    tokens: Option<String>,
+    /// An order to sell: what these cost in all, USD; 0 if they cost nothing
+    #[schema(value_type = Option<String>)]
+    cost: Option<Decimal>,
 }
 
 impl Backtest {
@@ -309,6 +314,15 @@ impl Backtest {
             mode: self.mode,
             decimals: self.decimals.unwrap_or(18),
             symbol: self.symbol,
+            sells: match (self.tokens, self.cost) {
+                (Some(tokens), Some(cost)) => Some((tokens, cost)),
+                (None, None) => None,
+                _ => {
+                    return Err(AppError::Usage(
+                        "give both `tokens` and `cost`, or neither".to_owned(),
+                    ));
+                }
+            },
             axes: self.sweep.iter().map(axis).collect::<Result<_, _>>()?,
             sort_by,
             walk_forward: self.walk_forward,

@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, path::Path};
 
+use rust_decimal::Decimal;
 use tempfile::NamedTempFile;
 
 use super::BacktestRequest;
@@ -47,6 +48,8 @@ pub struct RunRequest {
     pub mode: Option<JobMode>,
     pub decimals: u8,
     pub symbol: Option<String>,
+    /// Whole tokens that an order is to sell, and what they cost in all, USD.
+    pub sells: Option<(String, Decimal)>,
     /// Ranges of values; none: one run.
     pub axes: Vec<Axis>,
     pub sort_by: SortBy,
@@ -70,6 +73,7 @@ impl RunRequest {
             mode: self.mode,
             decimals: self.decimals,
             symbol: self.symbol.clone(),
+            sells: self.sells.clone(),
         }
     }
 

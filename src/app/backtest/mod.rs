@@ -1,6 +1,7 @@
 //! Runs a job's rules over a file of prices. No database, no network.
 
 mod asked;
+mod basket;
 mod request;
 pub mod runs;
 mod sweep;
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use self::{
+    basket::{BasketRequest, run_basket, sweep_basket},
     request::BacktestRequest,
     sweep::{SweepLine, SweepRequest, Swept, WalkForward, sweep, sweep_until},
 };

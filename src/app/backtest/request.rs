@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use rust_decimal::Decimal;
 use strum::VariantArray;
 
-use crate::app::message::{Field, message};
+use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{AppError, ticker},
     backtest::{
-        Setup,
+        Held, Setup,
         grid::Axis,
         series::{CsvSeries, ReadOptions, SeriesError},
     },
@@ -16,6 +17,7 @@ use crate::{
     domain::{
         config::{JobConfig, OrderSide},
         job::JobMode,
+        units::{Amount, Usd},
     },
 };
 
@@ -32,6 +34,8 @@ pub struct BacktestRequest {
     pub decimals: u8,
     /// The token's ticker, for the report.
     pub symbol: Option<String>,
+    /// Whole tokens that an order is to sell, and what they cost in all, USD.
+    pub sells: Option<(String, Decimal)>,
 }
 
 impl BacktestRequest {
@@ -68,12 +72,23 @@ impl BacktestRequest {
         more: &[String],
     ) -> Result<Setup, AppError> {
         if mode == JobMode::Basket {
-            return Err(AppError::Usage(
-                "mode basket has no backtest yet: its members decide on prices of several tokens, and a series has those of \
-                 one; start the basket on paper instead"
-                    .to_owned(),
-            ));
+            return Err(message![
+                "mode basket: its members decide on prices of several tokens: give ",
+                Field::Prices,
+                " once for each member, and the file of the basket with its [[member]] tables",
+            ]
+            .bad_input());
         }
+        self.setup_of(settings, mode, more)
+    }
+
+    /// The same for one member of a basket.
+    pub(super) fn setup_of(
+        &self,
+        settings: &Settings,
+        mode: JobMode,
+        more: &[String],
+    ) -> Result<Setup, AppError> {
         let layers = self.given.clone().over_defaults(&settings.defaults, mode);
         let config = build_job_config(
             &JobConfig::for_mode(mode),
@@ -81,24 +96,51 @@ impl BacktestRequest {
             &layers.assignments(more, "sweep")?,
         )?;
         settings.paper.validate().map_err(AppError::Config)?;
-        if config
-            .rules
-            .order()
-            .is_some_and(|rules| rules.side == OrderSide::Sell)
-        {
-            return Err(AppError::Usage(
-                "order.side = sell: a backtest begins without tokens, so there is nothing to sell; try the order with buy, \
-                 or accumulate with a stop"
-                    .to_owned(),
-            ));
-        }
         ticker::given(self.symbol.as_deref())?;
         Ok(Setup {
+            held: self.held(&config)?,
             token_decimals: self.decimals,
             symbol: self.symbol.clone(),
             sample_interval: settings.trading.sample_interval,
             ..Setup::new(mode, config, settings.paper.clone())
         })
+    }
+}
+
+impl BacktestRequest {
+    /// What an order to sell begins with.
+    fn held(&self, config: &JobConfig) -> Result<Option<Held>, AppError> {
+        let rules = config.rules.order();
+        let sells = rules.is_some_and(|rules| rules.side == OrderSide::Sell);
+        match (&self.sells, sells) {
+            (None, false) => Ok(None),
+            (None, true) => Err(message![
+                "order.side = sell: give what it sells with ",
+                Field::Tokens,
+                ", such as 1200, and what that cost in all, USD, with ",
+                Field::Cost,
+            ]
+            .bad_input()),
+            (Some((tokens, _)), false) => Err(message![
+                Field::Tokens,
+                format!(" {tokens}: only an order to sell begins with tokens; give it order.side=sell with "),
+                Advice::Set("order.side=sell".into()),
+            ]
+            .bad_input()),
+            (Some((tokens, cost)), true) => {
+                let amount = Amount::from_whole(tokens, self.decimals)
+                    .map_err(|error| message![Field::Tokens, format!(" {tokens}: {error}")].bad_input())?;
+                if amount.is_zero() {
+                    let problem = format!(" {tokens}: must be above zero");
+                    return Err(message![Field::Tokens, problem].bad_input());
+                }
+                let usd = Usd::new(*cost).ok().filter(|usd| *usd >= Usd::ZERO);
+                let cost = usd.ok_or_else(|| {
+                    message![Field::Cost, format!(" {cost}: must be 0 to 1000000000000 USD")].bad_input()
+                })?;
+                Ok(Some(Held { tokens: amount, cost }))
+            }
+        }
     }
 }
 

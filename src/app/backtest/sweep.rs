@@ -61,7 +61,7 @@ impl SweepLine {
         }
     }
 
-    fn of(candidate: &Candidate) -> Self {
+    pub(super) fn of(candidate: &Candidate) -> Self {
         Self::new(&candidate.values, &candidate.summary)
     }
 }

@@ -42,6 +42,9 @@ pub struct JobLine {
     pub chain: String,
     pub realm: Realm,
     pub mode: JobMode,
+    /// `basket.name` of a member of a basket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basket: Option<String>,
     pub status: JobStatus,
     /// When it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +96,8 @@ pub struct ListRequest {
     /// Ticker, address or job number.
     pub token: Option<String>,
     pub chain: Option<String>,
+    /// Only members of baskets of this name.
+    pub basket: Option<String>,
     /// Removed jobs as well.
     pub archived: bool,
     pub sort: SortBy,
@@ -113,7 +118,11 @@ impl ListRequest {
     /// Whether all jobs are listed.
     #[must_use]
     pub const fn is_all(&self) -> bool {
-        self.status.is_none() && self.realm.is_none() && self.token.is_none() && self.chain.is_none()
+        self.status.is_none()
+            && self.realm.is_none()
+            && self.token.is_none()
+            && self.chain.is_none()
+            && self.basket.is_none()
     }
 }
 
@@ -206,6 +215,7 @@ impl JobLine {
             chain: job.account.chain.clone(),
             realm: job.account.realm,
             mode: job.mode,
+            basket: job.config.rules.basket().map(|rules| rules.name.clone()),
             status: job.status,
             archived_at: job.archived_at,
             price_usd: price,
@@ -261,7 +271,15 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
         after: request.page.map(|page| page.after),
         limit: request.page.map(|page| page.limit),
     };
-    let jobs = jobs::list(&app.pool, &filter).await?;
+    let mut jobs = jobs::list(&app.pool, &filter).await?;
+    if let Some(basket) = &request.basket {
+        jobs.retain(|job| {
+            job.config
+                .rules
+                .basket()
+                .is_some_and(|rules| rules.name == *basket)
+        });
+    }
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let alive = alive(app).await?;
     let pulses = views::pulses(&app.pool, &ids).await?;

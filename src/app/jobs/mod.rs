@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod alive;
+pub mod basket;
 pub mod chart;
 pub mod config;
 mod deadline;

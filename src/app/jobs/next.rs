@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::basket::{self, BasketSeen};
 use crate::{
     app::{App, AppError},
     domain::{
@@ -44,6 +45,9 @@ pub struct Next {
     pub buys_again: Option<Timestamp>,
     pub spread: Option<outlook::Spread>,
     pub rebalance: Option<outlook::Rebalance>,
+    /// The basket that the job is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basket: Option<BasketSeen>,
     /// What an order waits for.
     pub order: Option<order::Outlook>,
     /// The moving average's samples, while they cover too little of its window.
@@ -103,7 +107,7 @@ pub(super) async fn next(app: &App, job: &Job) -> Result<Next, AppError> {
         Rules::Liquidity(rules) => liquidity(app, rules, &tick, &mut next).await?,
         Rules::Order(rules) => next.order = Some(ordered(rules, &tick, now)),
         // What it waits for is its hold reason: it depends on the others.
-        Rules::Basket(_) => {}
+        Rules::Basket(rules) => next.basket = Some(basket::seen(pool, rules, &tick, now).await?),
     }
     next.daily_limits = daily_limits(&tick);
     Ok(next)

@@ -47,6 +47,9 @@ pub struct ListArgs {
     /// Only jobs on this chain
     #[arg(long)]
     chain: Option<String>,
+    /// Only members of this basket, by its basket.name
+    #[arg(long, value_name = "NAME")]
+    basket: Option<String>,
     /// Only jobs with this status
     #[arg(long, ignore_case = true, value_parser = status())]
     status: Option<JobStatus>,
@@ -120,6 +123,7 @@ impl ListArgs {
             },
             token: self.token.clone(),
             chain: self.chain.clone(),
+            basket: self.basket.clone(),
             archived: self.all,
             sort: self.sort.into(),
             page: None,
@@ -139,7 +143,7 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
         realm(line.realm).to_owned(),
         line.chain.clone(),
         line.symbol.clone(),
-        line.mode.to_string().to_lowercase(),
+        mode(line),
         match line.archived_at {
             Some(_) => "removed".to_owned(),
             None => line.status.to_string(),
@@ -159,6 +163,15 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
         line.token.to_checksum(None),
         line.last_detail.clone().unwrap_or_default(),
     ]
+}
+
+/// `accumulate`, `basket index`
+fn mode(line: &JobLine) -> String {
+    let mode = line.mode.to_string().to_lowercase();
+    match &line.basket {
+        Some(name) => format!("{mode} {name}"),
+        None => mode,
+    }
 }
 
 /// `onchain, dexscreener`

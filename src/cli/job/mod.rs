@@ -2,6 +2,7 @@
 
 pub mod adopt;
 mod alive;
+pub mod basket;
 pub mod config;
 pub mod export;
 mod filters;

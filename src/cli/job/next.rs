@@ -1,5 +1,6 @@
 //! When a job trades next, and at which prices, in words.
 
+mod basket;
 mod order;
 
 use crate::{
@@ -50,7 +51,7 @@ pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)
         }
         Rules::Liquidity(rules) => lines.extend(around_the_average(next, rules, clock)),
         Rules::Order(rules) => lines.extend(order::lines(status, rules, clock)),
-        Rules::Basket(_) => {}
+        Rules::Basket(_) => lines.extend(next.basket.iter().flat_map(basket::lines)),
     }
     let limits = next.daily_limits.iter();
     lines.extend(limits.map(|limit| ("daily limit", daily_limit(clock, limit))));

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The chain of an address without `--chain`.
-const USUAL_CHAIN: &str = "base";
+pub(super) const USUAL_CHAIN: &str = "base";
 
 /// The token and its market.
 #[derive(Debug, Args)]
@@ -102,7 +102,10 @@ impl PlaceArgs {
         }
         let mut started = start::start(&app, proposal, &actor()).await?;
         written(&mut started);
-        out.show(&started, |started| render(started, is_shown))
+        out.show(&started, |started| {
+            let job = render(started, is_shown);
+            format!("{job}`lgi-mm daemon` runs all jobs; `lgi-mm status JOB` shows one.\n")
+        })
     }
 }
 
@@ -121,7 +124,7 @@ impl PlaceArgs {
 }
 
 /// Its fields and advice as flags and commands.
-fn written(started: &mut Started) {
+pub(super) fn written(started: &mut Started) {
     for assumed in &mut started.assumed {
         assumed.write(&CommandLine);
     }
@@ -131,7 +134,7 @@ fn written(started: &mut Started) {
 }
 
 /// `is_shown`: what is assumed and what it costs was in the question that was just answered.
-fn render(view: &Started, is_shown: bool) -> String {
+pub(super) fn render(view: &Started, is_shown: bool) -> String {
     let mut text = format!(
         "job {} ({}, {} on {}): {}\n",
         view.job,
@@ -149,6 +152,5 @@ fn render(view: &Started, is_shown: bool) -> String {
     if let Some(policy) = &view.policy {
         text.push_str(&policy.to_string());
     }
-    text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status JOB` shows one.\n");
     text
 }

@@ -105,6 +105,17 @@ fn step(step: Step) -> String {
 
 /// What a live start would do.
 pub(super) fn start_question(terms: &Terms<'_>) -> String {
+    start_questions(std::slice::from_ref(terms))
+}
+
+/// What several live starts would do together.
+pub(super) fn start_questions(all: &[Terms<'_>]) -> String {
+    let mut lines: Vec<String> = all.iter().flat_map(start_lines).collect();
+    lines.push("Continue?".to_owned());
+    lines.join("\n")
+}
+
+fn start_lines(terms: &Terms<'_>) -> Vec<String> {
     let pair = &terms.pair;
     let mut lines = vec![
         format!(
@@ -122,8 +133,7 @@ pub(super) fn start_question(terms: &Terms<'_>) -> String {
     let assumed = terms.assumed.iter().map(|assumed| assumed.rendered(&CommandLine));
     let new = assumed.filter(|assumed| !said.iter().any(|said| assumed.starts_with(said)));
     lines.extend(new.map(|assumed| format!("  assumed: {assumed}")));
-    lines.push("Continue?".to_owned());
-    lines.join("\n")
+    lines
 }
 
 #[cfg(test)]

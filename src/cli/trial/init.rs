@@ -259,6 +259,7 @@ fn tested(
         mode: Some(JobMode::Accumulate),
         decimals: looked.found.decimals,
         symbol: looked.found.symbol.clone(),
+        sells: None,
     };
     backtest::run(settings, &request, Detail::SUMMARY)
 }

@@ -303,6 +303,7 @@ const fn is_about_the_job(error: &CommandError) -> bool {
         | CommandError::StillHolds(_)
         | CommandError::QuoteOfAnother(_)
         | CommandError::Liquidation(_)
+        | CommandError::Misfit(_)
         | CommandError::Chain(_) => true,
     }
 }

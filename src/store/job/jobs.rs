@@ -137,6 +137,9 @@ pub enum CommandError {
     /// The liquidation is out of range.
     #[error(transparent)]
     Liquidation(#[from] InvalidLiquidation),
+    /// It does not fit to the other members of its basket.
+    #[error(transparent)]
+    Misfit(#[from] Box<crate::domain::basket::Misfit>),
     /// What the chain says, or does not say, forbids it.
     #[error("{0}")]
     Chain(String),

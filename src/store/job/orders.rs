@@ -18,7 +18,7 @@ use crate::store::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::{look_back_secs, to_json},
     jobs::{CommandError, Job, event, lock},
-    leaving, pocket,
+    leaving, members, pocket,
     session::begin,
 };
 
@@ -118,6 +118,7 @@ pub(in crate::store) async fn carry_out(
                 set_liquidation(&mut *tx, id, Some(&plan)).await?;
             }
             if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
+                members::require_fit(&mut *tx, &job).await?;
                 begin_cycle(&mut *tx, &job, deposit).await?;
             }
             set_status(&mut *tx, id, job.status, status).await?;

@@ -7,6 +7,7 @@
 )]
 
 mod balances;
+mod basket;
 mod begin;
 mod fees;
 mod few_units;

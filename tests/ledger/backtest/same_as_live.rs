@@ -1,7 +1,9 @@
 //! The real scheduler, queue and workers on the paper venue over a recorded series, and a backtest of it: the same
 //! decisions and the same trades, to the last unit.
 
+mod basket;
 mod recorded;
+mod sales;
 
 use std::{
     collections::BTreeSet,
@@ -31,7 +33,7 @@ use lgi_mm::{
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
     store::{
-        jobs,
+        fill_watches, jobs,
         orders::{self, Order},
     },
 };
@@ -136,8 +138,9 @@ fn liquidity(file: &str) -> JobConfig {
     )
 }
 
-/// Parts of an order at a price; one that follows the price; and one whose time is over before its price is reached.
-fn orders_of(file: &str) -> [JobConfig; 3] {
+/// Parts of an order at a price; one that follows the price; one whose time is over before its price is reached; one at
+/// any price, in parts; and one above a price.
+fn orders_of(file: &str) -> [JobConfig; 5] {
     let until = format!(
         "order.until={}",
         (walk::start() + TimeDelta::minutes(210)).to_rfc3339()
@@ -151,6 +154,8 @@ fn orders_of(file: &str) -> [JobConfig; 3] {
         ][..],
         &["order.amount_usd=33.3", "order.trail_pct=3.5"],
         &["order.limit_usd=0.0001", until.as_str()],
+        &["order.amount_usd=44.4", "order.slices=7", "order.over=5h"],
+        &["order.amount_usd=22.2", "order.stop_usd=0.026"],
     ]
     .map(|pairs| config(JobMode::Order, file, pairs))
 }
@@ -254,6 +259,12 @@ impl Daemon {
     }
 }
 
+/// No fill can be undone any more.
+async fn all_final(pool: &PgPool) {
+    let fills = fill_watches::all(pool).await.expect("watched");
+    fill_watches::finish(pool, &fills).await.expect("final");
+}
+
 /// Lets each slot come, and waits until all jobs have recorded it and none has an open trade.
 async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
     for slot in slots {
@@ -273,6 +284,7 @@ async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
             .expect("progress");
             let all = recorded == i64::try_from(jobs.len()).expect("few jobs");
             if all && open == 0 {
+                all_final(&clock.pool).await;
                 break;
             }
             assert!(
@@ -312,7 +324,9 @@ const SPOKEN: &[Reason] = &[
     Reason::SpreadBuy,
     Reason::SpreadSell,
     Reason::Rebalance,
+    Reason::MarketOrder,
     Reason::LimitOrder,
+    Reason::StopOrder,
     Reason::TrailingOrder,
 ];
 
@@ -337,7 +351,26 @@ const HELD: &[HoldReason] = &[
     HoldReason::OrderUnconfirmed,
     HoldReason::OrderSlice,
     HoldReason::OrderOver,
+    HoldReason::BasketPrice,
+    HoldReason::BasketSales,
+    HoldReason::BasketQuote,
+    HoldReason::BasketInBalance,
 ];
+
+/// What the ledger says of a job is what its backtest says.
+async fn same(pool: &PgPool, id: JobId, (outcome, mode): (&RunResult, JobMode)) {
+    let (live, mut tested) = (told_live(pool, id).await, told_by_backtest(outcome, mode));
+    // A backtest says of every slot that nothing is evaluated any more.
+    tested.holds.retain(|held| held.reason != HoldReason::Idle);
+    // The first difference says most.
+    for (live, tested) in live.holds.iter().zip(&tested.holds) {
+        assert_eq!(live, tested, "{mode}, job {id}");
+    }
+    for (live, tested) in live.trades.iter().zip(&tested.trades) {
+        assert_eq!(live, tested, "{mode}, job {id}");
+    }
+    assert_eq!(live, tested, "{mode}, job {id}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
@@ -359,6 +392,10 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
     for (number, (mode, config)) in (1..).zip(&wanted) {
         ids.push(start(&clock.pool, number, *mode, config.clone()).await);
     }
+    let sales = sales::place(&clock.pool, path).await;
+    let members = basket::Basket::start(&clock.pool, MINUTES).await;
+    ids.extend(sales.iter().map(|sale| sale.job));
+    ids.extend(members.jobs());
     let daemon = Daemon::start(&clock.pool);
     let slots: Vec<_> = (1..MINUTES)
         .map(|minute| walk::start() + TimeDelta::minutes(minute))
@@ -372,24 +409,18 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
         hold_runs_max: usize::MAX,
     };
     let (mut reasons, mut held) = (BTreeSet::new(), BTreeSet::new());
-    for (id, (mode, config)) in ids.into_iter().zip(wanted) {
+    let setups = wanted
+        .into_iter()
+        .map(|(mode, config)| (Setup::new(mode, config, costs()), mode))
+        .chain(sales.iter().map(|sale| (sale.setup.clone(), JobMode::Order)));
+    for (id, (setup, mode)) in ids.into_iter().zip(setups) {
         // A real job has no slot at the instant of its start.
         let setup = Setup {
             starts_at: Some(walk::start()),
-            ..Setup::new(mode, config, costs())
+            ..setup
         };
         let outcome = backtest::run(&setup, detail, rows.iter().copied());
-        let (live, mut tested) = (told_live(&clock.pool, id).await, told_by_backtest(&outcome, mode));
-        // A backtest says of every slot that nothing is evaluated any more.
-        tested.holds.retain(|held| held.reason != HoldReason::Idle);
-        // The first difference says most.
-        for (live, tested) in live.holds.iter().zip(&tested.holds) {
-            assert_eq!(live, tested, "{mode}");
-        }
-        for (live, tested) in live.trades.iter().zip(&tested.trades) {
-            assert_eq!(live, tested, "{mode}");
-        }
-        assert_eq!(live, tested, "{mode}");
+        same(&clock.pool, id, (&outcome, mode)).await;
         assert_eq!(
             outcome.summary.ticks,
             u64::try_from(slots.len()).expect("few"),
@@ -398,6 +429,13 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
         reasons.extend(outcome.trades.iter().map(|trade| trade.reason));
         held.extend(outcome.holds.iter().map(|run| run.reason));
     }
+    let mut sold = 0;
+    for (id, outcome) in members.backtested(detail) {
+        same(&clock.pool, id, (&outcome, JobMode::Basket)).await;
+        held.extend(outcome.holds.iter().map(|run| run.reason));
+        sold += outcome.summary.sells;
+    }
+    assert!(sold > 1, "members sell for each other: {sold}");
     for reason in SPOKEN {
         assert!(reasons.contains(reason), "{reason} never traded: {reasons:?}");
     }

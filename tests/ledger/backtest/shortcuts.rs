@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use lgi_mm::{
     backtest::{
-        Detail, PricePoint, RunResult, Runner, Setup,
+        Detail, Held, PricePoint, RunResult, Runner, Setup,
         result::{Drawdown, Point},
     },
     domain::{
@@ -11,7 +11,7 @@ use lgi_mm::{
         decision::HoldReason,
         job::JobMode,
         span::Span,
-        units::{Price, Rounding, Usd},
+        units::{Amount, Price, Rounding, Usd},
     },
     paper::PaperSettings,
 };
@@ -64,6 +64,17 @@ fn setup(random: &mut StdRng) -> Setup {
     };
     let mut setup = Setup::new(mode, config, PaperSettings::default());
     setup.token_decimals = pick(random, &[0, 6, 18, 24]);
+    if setup
+        .config
+        .rules
+        .order()
+        .is_some_and(|rules| rules.side == OrderSide::Sell)
+    {
+        setup.held = Some(Held {
+            tokens: Amount::from_whole("1234", setup.token_decimals).expect("tokens"),
+            cost: usd(random, &["0", "56.78"]),
+        });
+    }
     setup.sample_interval = pick(random, &["10s", "1m", "7m"]).parse().expect("a span");
     setup.stands_for = pick(random, &["0s", "10m"]).parse().expect("a span");
     setup
@@ -132,7 +143,7 @@ fn liquidity(random: &mut StdRng) -> LiquidityConfig {
 fn order(random: &mut StdRng) -> OrderConfig {
     let begins = walk::start();
     OrderConfig {
-        side: OrderSide::Buy,
+        side: pick(random, &[OrderSide::Buy, OrderSide::Buy, OrderSide::Sell]),
         amount_usd: usd(random, &["10", "45.67", "300"]),
         limit_usd: dec(random, &["0", "0", "1.2", "98765.4321", "0.000002"]),
         stop_usd: dec(random, &["0", "0", "1.3", "99999.5"]),

@@ -18,6 +18,7 @@ fn point(second: i64, price: u32, profit: i32, drawdown: u32) -> Point {
         average_cost: None,
         net_usd: Usd::new(Decimal::from(profit)).expect("USD"),
         drawdown_pct: Decimal::from(drawdown),
+        stop_usd: None,
         moving_average: None,
         token_pct: None,
     }

@@ -118,6 +118,7 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
             Benchmark::LumpSum => "Lump sum",
             Benchmark::EqualDca => "Equal DCA",
             Benchmark::HoldAtTarget => panic!("only a job of mode liquidity has a target"),
+            Benchmark::Keep => panic!("only an order to sell keeps tokens instead"),
         };
         let last = format!(
             "return echarts.getInstanceByDom(document.getElementById('chart-value')).getOption().series.find(s => s.name === '{name}').data.at(-1)[1]"

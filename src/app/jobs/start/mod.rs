@@ -13,6 +13,7 @@ mod shown;
 mod spends;
 mod started;
 mod terms;
+mod together;
 
 use alloy_primitives::Address;
 use tracing::warn;
@@ -40,6 +41,7 @@ use crate::{
         jobs::{self, Filter, Job, NewJob},
         orders::{self, Order},
         placed::{self, Placing},
+        together::{Starter, start_all as start_together},
     },
 };
 
@@ -49,6 +51,7 @@ pub use self::{
     request::{Placed, StartRequest},
     started::{NotAllowed, Pair, Started, Step, What},
     terms::Terms,
+    together::{propose_all, start_all},
 };
 
 /// A start that can be made: shown first, then made.
@@ -96,6 +99,17 @@ pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppE
             create(app, request, ended).await?
         }
     }))
+}
+
+impl Proposal {
+    /// Ticker of its token.
+    pub(super) fn symbol(&self) -> &str {
+        match &self.0 {
+            Prepared::Create { new, .. } => &new.token.symbol,
+            Prepared::Again { job, .. } => &job.token.symbol,
+            Prepared::Before(..) => "",
+        }
+    }
 }
 
 /// Makes a start as it was proposed.
@@ -223,16 +237,21 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
         Transition::To(status) => status,
         Transition::Already | Transition::Archived => job.status,
     };
-    let step = Step::of(&job, made);
+    let started = resumed(&job, status, Step::of(&job, made));
+    Ok((job.account, started))
+}
+
+/// The view of a job that was there already.
+fn resumed(job: &Job, status: JobStatus, step: Step) -> Started {
     let live = job.account.realm == Realm::Live;
-    let started = Started {
+    Started {
         job: job.id,
         token: job.token.address,
         what: What {
             step,
             live: live.then(|| Pair::new(&job.account, &job.token, &job.quote)),
         },
-        symbol: job.token.symbol,
+        symbol: job.token.symbol.clone(),
         chain: job.account.chain.clone(),
         realm: job.account.realm,
         mode: job.mode,
@@ -240,8 +259,7 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
         assumed: vec![],
         costs: None,
         policy: None,
-    };
-    Ok((job.account, started))
+    }
 }
 
 /// `ended`: the order that this one takes the place of.
@@ -290,6 +308,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result
         mode,
         config: plan.config,
     };
+    together::require_fit(app, &new, &[]).await?;
     let placing = match &request.placed {
         Some(placed) => Some(placing::checked(app, &new, placed, ended.as_ref().map(|job| job.id)).await?),
         None => None,
@@ -317,29 +336,14 @@ async fn created(
     let job = match placing {
         Some(placing) => placed::place(&app.pool, &new, &placing, actor.as_str()).await?,
         None => {
-            let job = jobs::create(&app.pool, &new, actor.as_str()).await?;
-            orders::order(&app.pool, job, order, actor.as_str()).await?;
-            job
+            let starters = [(Starter::New(Box::new(new.clone())), order)];
+            let made = start_together(&app.pool, &starters, actor.as_str()).await;
+            let made = made.map_err(|refused| AppError::from(refused.error))?;
+            let made = made.first().copied();
+            made.ok_or_else(|| AppError::Internal("no job was started".to_owned()))?
         }
     };
-    let (live, mode) = (new.account.realm == Realm::Live, new.mode);
-    let terms = placing::terms(&new);
-    let started = Started {
-        job,
-        token: new.token.address,
-        what: What {
-            step: Step::Created(mode),
-            live: live.then(|| Pair::new(&new.account, &new.token, &new.quote)),
-        },
-        symbol: new.token.symbol,
-        chain: new.account.chain.clone(),
-        realm: new.account.realm,
-        mode,
-        status: JobStatus::Running,
-        assumed: [terms].into_iter().chain(assumed).collect(),
-        costs: None,
-        policy: None,
-    };
+    let started = together::new_one(job, &new, assumed);
     Ok((new.account, started))
 }
 

@@ -1,5 +1,6 @@
 //! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
+mod basket;
 mod sweep;
 pub(super) mod table;
 
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use clap::{Args, ValueEnum};
+use rust_decimal::Decimal;
 
 use crate::{
     app::{
@@ -34,10 +36,10 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
     /// CSV of time and price, or of candles, as exchanges and price sites write them;
-    /// docs/backtest.md lists what is read
-    #[arg(long, value_name = "FILE")]
-    prices: PathBuf,
-    /// Job configuration file, TOML
+    /// docs/backtest.md lists what is read. A basket: once for each member, in the order of the file's [[member]] tables
+    #[arg(long, value_name = "FILE", required = true)]
+    prices: Vec<PathBuf>,
+    /// Job configuration file, or file of a basket, TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
@@ -58,12 +60,18 @@ pub struct BacktestArgs {
     /// Skip unusable rows instead of refusing the file
     #[arg(long)]
     skip_bad: bool,
-    /// Decimals of the token
-    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
-    decimals: u8,
+    /// Decimals of the token [default: 18]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
+    decimals: Option<u8>,
     /// Ticker of the token, for the report
     #[arg(long, value_name = "TICKER")]
     symbol: Option<String>,
+    /// An order to sell: how many whole tokens it begins with, such as 1200
+    #[arg(long, value_name = "AMOUNT", requires = "cost")]
+    tokens: Option<String>,
+    /// An order to sell: what these tokens cost in all, USD; 0 if they cost nothing
+    #[arg(long, value_name = "USD", requires = "tokens", allow_negative_numbers = true)]
+    cost: Option<Decimal>,
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
@@ -96,6 +104,9 @@ pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), App
     ] {
         path.map_or(Ok(()), |path| has_directory(flag, path))?;
     }
+    if args.prices.len() > 1 {
+        return basket::run(settings, out, args);
+    }
     let request = args.request()?;
     if args.sweep.is_asked_for() {
         let files = args.report.is_some() || args.trades.is_some();
@@ -110,25 +121,33 @@ pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), App
     out.show(&result, table::render)
 }
 
+/// Decimals of most tokens.
+const USUAL_DECIMALS: u8 = 18;
+
 impl BacktestArgs {
+    const fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            from: self.from,
+            to: self.to,
+            candle_time: match self.candle_time {
+                CandleTimeArg::Open => CandleTime::Open,
+                CandleTimeArg::Close => CandleTime::Close,
+            },
+            skip_bad: self.skip_bad,
+        }
+    }
+
     fn request(&self) -> Result<BacktestRequest, AppError> {
         Ok(BacktestRequest {
-            prices: self.prices.clone(),
-            read: ReadOptions {
-                from: self.from,
-                to: self.to,
-                candle_time: match self.candle_time {
-                    CandleTimeArg::Open => CandleTime::Open,
-                    CandleTimeArg::Close => CandleTime::Close,
-                },
-                skip_bad: self.skip_bad,
-            },
+            prices: self.prices.first().cloned().unwrap_or_default(),
+            read: self.read_options(),
             given: JobLayers::of_job()
                 .file(self.config.as_deref())?
                 .assignments(&self.set, "--set")?,
             mode: self.mode.map(Into::into),
-            decimals: self.decimals,
+            decimals: self.decimals.unwrap_or(USUAL_DECIMALS),
             symbol: self.symbol.clone(),
+            sells: self.tokens.clone().zip(self.cost),
         })
     }
 }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use crate::{
     app::{
         AppError,
-        backtest::{self, BacktestRequest, SweepLine, SweepRequest, Swept, WalkForward},
+        backtest::{self, BacktestRequest, BasketRequest, SweepLine, SweepRequest, Swept, WalkForward},
     },
     backtest::{Detail, grid::Axis, result::BacktestResult, sweep::SortBy},
     cli::out::{Out, dollars, table, unwritable},
@@ -104,6 +104,33 @@ pub(super) fn run(
     }
     out.show(&swept, |swept| text(swept, args.top.into()))?;
     Ok(swept.best)
+}
+
+/// The same for a basket.
+pub(super) fn run_basket(
+    settings: &Settings,
+    out: Out,
+    request: &BasketRequest,
+    args: &SweepArgs,
+) -> Result<(), AppError> {
+    let sweep = SweepRequest {
+        axes: args.sweep.clone(),
+        sort_by: args.sort_by.into(),
+        walk_forward: args.walk_forward,
+        best: None,
+        threads: None,
+    };
+    let bar = bar();
+    let swept = backtest::sweep_basket(settings, request, sweep, &|total| {
+        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let swept = swept?;
+    if let Some(path) = &args.csv {
+        write_csv(path, &swept)?;
+    }
+    out.show(&swept, |swept| text(swept, args.top.into()))
 }
 
 /// A progress bar on standard error, if that is a terminal.

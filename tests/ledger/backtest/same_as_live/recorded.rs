@@ -103,7 +103,7 @@ pub(super) fn told_by_backtest(outcome: &RunResult, mode: JobMode) -> Told {
             token_balance: summary.token_balance,
             token_decimals: 18,
             cost_basis: summary.cost_basis_usd,
-            owns_quote: mode == JobMode::Liquidity,
+            owns_quote: matches!(mode, JobMode::Liquidity | JobMode::Basket),
             quote_balance: summary.quote_balance,
             quote_decimals: 6,
             quote_price: Price::ONE,

@@ -115,6 +115,32 @@ proptest! {
         }
     }
 
+    /// The best price of an order that trails, and so its line, never moves against it.
+    #[test]
+    fn the_line_of_a_trailing_order_never_moves_against_its_direction(
+        sells in any::<bool>(),
+        percent in 1_i64..90,
+        prices in proptest::collection::vec(40_i64..250, 1..160),
+    ) {
+        let side = if sells { OrderSide::Sell } else { OrderSide::Buy };
+        let rules = OrderConfig { side, trail_pct: Decimal::from(percent), ..OrderConfig::default() };
+        let mut now = facts();
+        now.position.token_balance = tokens("50");
+        (now.trailing_high, now.last_price) = (None, None);
+        for price in prices {
+            now.price = Price::new(Decimal::new(price, 2)).expect("above zero");
+            let before = now.trailing_high;
+            now.trailing_high = order::remembered_best(&rules, &now);
+            let Some(best) = now.trailing_high else {
+                return Err(TestCaseError::fail("an order that trails remembers its best price"));
+            };
+            match side {
+                OrderSide::Sell => prop_assert!(before.is_none_or(|before| best >= before) && best >= now.price),
+                OrderSide::Buy => prop_assert!(before.is_none_or(|before| best <= before) && best <= now.price),
+            }
+        }
+    }
+
     /// Whatever the venue quotes: what is approved comes to the limit, less the stated slippage, fees included.
     #[test]
     fn a_limit_never_fills_beyond_its_price_beyond_the_stated_slippage(

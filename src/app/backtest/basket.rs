@@ -1,0 +1,119 @@
+//! Runs the members of a basket over a file of prices each.
+
+use std::path::PathBuf;
+
+use super::{BacktestRequest, SweepRequest, Swept, request::unreadable, sweep::SweepLine};
+use crate::app::message::{Field, message};
+use crate::{
+    app::AppError,
+    backtest::{
+        Detail, Setup,
+        basket::{self, BasketResult, Member},
+        grid::Grid,
+        series::{ReadOptions, Rows},
+        sweep,
+    },
+    config::{MemberGiven, Settings},
+    domain::{job::JobMode, units::MoneyError},
+};
+
+/// Decimals of a token that does not say.
+const USUAL_DECIMALS: u8 = 18;
+
+#[derive(Debug)]
+pub struct BasketRequest {
+    /// A file of prices for each member, in the same order.
+    pub prices: Vec<PathBuf>,
+    pub read: ReadOptions,
+    pub members: Vec<MemberGiven>,
+}
+
+/// Runs the members side by side.
+pub fn run_basket(
+    settings: &Settings,
+    request: &BasketRequest,
+    detail: Detail,
+) -> Result<BasketResult, AppError> {
+    let series = request.series()?;
+    let setups = request.setups(settings, &[])?;
+    let done = basket::run(&members(&setups, &series), detail);
+    done.map(|(result, _)| result)
+        .map_err(|error| out_of_range(&error))
+}
+
+/// Runs every configuration of the grid, each for all members.
+pub fn sweep_basket(
+    settings: &Settings,
+    request: &BasketRequest,
+    asked: SweepRequest,
+    progress: &dyn Fn(usize),
+) -> Result<Swept, AppError> {
+    if asked.walk_forward.is_some() {
+        let problem = " has no effect on a basket yet; leave it out";
+        return Err(message![Field::WalkForward, problem].bad_input());
+    }
+    let series = request.series()?;
+    let grid =
+        Grid::new(asked.axes).map_err(|error| message![Field::Sweep, format!(": {error}")].bad_input())?;
+    let places = grid.places();
+    let mut summaries = Vec::with_capacity(places.len());
+    for place in &places {
+        let setups = request.setups(settings, &grid.assignments(place))?;
+        let summary = basket::summary(&members(&setups, &series));
+        summaries.push(summary.map_err(|error| out_of_range(&error))?);
+        progress(places.len());
+    }
+    let ranked = sweep::ranked(&grid, summaries, asked.sort_by);
+    Ok(Swept {
+        keys: grid.axes().iter().map(|axis| axis.key.clone()).collect(),
+        sort_by: asked.sort_by,
+        configurations: ranked.iter().map(SweepLine::of).collect(),
+        warnings: sweep::doubts(&grid, &ranked, asked.sort_by),
+        walk_forward: None,
+        best: None,
+    })
+}
+
+fn members<'a>(setups: &'a [Setup], series: &'a [Rows]) -> Vec<Member<'a>> {
+    let pairs = setups.iter().zip(series);
+    pairs.map(|(setup, series)| Member { setup, series }).collect()
+}
+
+fn out_of_range(error: &MoneyError) -> AppError {
+    AppError::Usage(format!("the basket's sums: {error}; use smaller budgets"))
+}
+
+impl BasketRequest {
+    fn each(&self) -> Result<Vec<BacktestRequest>, AppError> {
+        let (files, members) = (self.prices.len(), self.members.len());
+        if files != members {
+            let problem = format!(
+                ": {files} files for the {members} members of the basket; give one for each, in the order of [[member]]"
+            );
+            return Err(message![Field::Prices, problem].bad_input());
+        }
+        let pairs = self.prices.iter().zip(&self.members);
+        Ok(pairs
+            .map(|(prices, member)| BacktestRequest {
+                prices: prices.clone(),
+                read: self.read,
+                given: member.given.clone(),
+                mode: Some(JobMode::Basket),
+                decimals: member.decimals.unwrap_or(USUAL_DECIMALS),
+                symbol: member.symbol.clone(),
+                sells: None,
+            })
+            .collect())
+    }
+
+    fn series(&self) -> Result<Vec<Rows>, AppError> {
+        let each = self.each()?.into_iter();
+        each.map(|one| one.open()?.load().map_err(unreadable)).collect()
+    }
+
+    fn setups(&self, settings: &Settings, more: &[String]) -> Result<Vec<Setup>, AppError> {
+        let each = self.each()?.into_iter();
+        each.map(|one| one.setup_of(settings, JobMode::Basket, more))
+            .collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Starts all members of a basket: all of them, or none.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Prepared, Proposal, placing, propose,
+    request::StartRequest,
+    started::{Pair, Started, Step, What},
+};
+use crate::{
+    app::{
+        Actor, App, AppError, ErrorKind,
+        message::{Message, message},
+    },
+    domain::{
+        basket::{Member, misfit},
+        job::{JobStatus, Realm},
+    },
+    store::{
+        self,
+        jobs::NewJob,
+        members,
+        together::{self, NotStarted, Starter},
+    },
+};
+
+/// What starting all of these would do; each of them is a member of a basket. Changes nothing.
+///
+/// # Errors
+/// [`AppError`] names the member.
+pub async fn propose_all(app: &App, requests: &[StartRequest]) -> Result<Vec<Proposal>, AppError> {
+    let mut tokens = BTreeSet::new();
+    let (mut proposals, mut beside) = (Vec::with_capacity(requests.len()), Vec::new());
+    for (place, request) in requests.iter().enumerate() {
+        let at = |error| about(place, request, error);
+        if !tokens.insert(request.token) {
+            let problem = "another member has this token; a basket has each token once";
+            return Err(at(AppError::Usage(problem.to_owned())));
+        }
+        let proposal = propose(app, request).await.map_err(at)?;
+        let member = match &proposal.0 {
+            Prepared::Create { new, .. } => {
+                require_fit(app, new, &beside).await.map_err(at)?;
+                member(new)
+            }
+            Prepared::Again { job, .. } if job.status == JobStatus::Idle => Member {
+                name: format!("job {} ({})", job.id, job.token.symbol),
+                account: job.account.clone(),
+                quote: job.quote.clone(),
+                status: JobStatus::Running,
+                config: job.config.clone(),
+            },
+            Prepared::Again { job, .. } => {
+                let problem = format!(
+                    "job {} trades this token already, in mode {}, {}: a basket is started as a whole; remove that job first, \
+                     or start the other members one by one",
+                    job.id, job.mode, job.status
+                );
+                return Err(at(AppError::Refused(problem)));
+            }
+            Prepared::Before(job, _) => return Err(at(AppError::Refused(format!("job {job} is an order")))),
+        };
+        beside.push(member);
+        proposals.push(proposal);
+    }
+    Ok(proposals)
+}
+
+/// Makes these starts as they were proposed: all of them, or none.
+///
+/// # Errors
+/// [`AppError`] names the member; nothing was started then.
+pub async fn start_all(app: &App, proposals: Vec<Proposal>, actor: &Actor) -> Result<Vec<Started>, AppError> {
+    let mut starters = Vec::with_capacity(proposals.len());
+    for proposal in &proposals {
+        starters.push(match &proposal.0 {
+            Prepared::Create { new, order, .. } => (Starter::New(new.clone()), *order),
+            Prepared::Again { job, order } => (Starter::There(job.id), *order),
+            Prepared::Before(job, _) => return Err(AppError::Refused(format!("job {job} is an order"))),
+        });
+    }
+    let jobs = together::start_all(&app.pool, &starters, actor.as_str()).await;
+    let jobs = jobs.map_err(|NotStarted { place, error }| {
+        let symbol = proposals.get(place).map_or("", |proposal| proposal.symbol());
+        let error = AppError::from(error);
+        let kind = error.kind();
+        match kind {
+            ErrorKind::Refused => message![format!("{symbol}: "), error.to_string()].error(kind),
+            _ => error,
+        }
+    })?;
+    let mut all = Vec::with_capacity(jobs.len());
+    for (job, proposal) in jobs.into_iter().zip(proposals) {
+        all.push(match proposal.0 {
+            Prepared::Create {
+                new, assumed, costs, ..
+            } => {
+                let mut started = new_one(job, &new, assumed);
+                started.costs = costs.map(|costs| *costs);
+                if new.account.realm == Realm::Live {
+                    started.policy = super::not_allowed(app, job).await?;
+                }
+                started
+            }
+            Prepared::Again { job, .. } => {
+                super::resumed(&job, JobStatus::Running, Step::Cycle(job.cycle.saturating_add(1)))
+            }
+            Prepared::Before(job, at) => super::before::started(app, job, at).await?,
+        });
+    }
+    Ok(all)
+}
+
+/// The view of a job that was made just now.
+pub(super) fn new_one(job: crate::domain::ids::JobId, new: &NewJob, assumed: Vec<Message>) -> Started {
+    let live = new.account.realm == Realm::Live;
+    Started {
+        job,
+        token: new.token.address,
+        what: What {
+            step: Step::Created(new.mode),
+            live: live.then(|| Pair::new(&new.account, &new.token, &new.quote)),
+        },
+        symbol: new.token.symbol.clone(),
+        chain: new.account.chain.clone(),
+        realm: new.account.realm,
+        mode: new.mode,
+        status: JobStatus::Running,
+        assumed: [placing::terms(new)].into_iter().chain(assumed).collect(),
+        costs: None,
+        policy: None,
+    }
+}
+
+/// Refuses a new member that does not fit to those of its basket, and to those that are to be started with it.
+pub(super) async fn require_fit(app: &App, new: &NewJob, beside: &[Member]) -> Result<(), AppError> {
+    let Some(rules) = new.config.rules.basket() else {
+        return Ok(());
+    };
+    let mut connection = app.pool.acquire().await?;
+    let there = members::named(&mut connection, new.account.realm, &rules.name).await?;
+    let there = there.into_iter().map(|seat| seat.member);
+    let others: Vec<Member> = there.chain(beside.iter().cloned()).collect();
+    let now = store::now(&app.pool).await?;
+    match misfit(&member(new), &others, now) {
+        Some(found) => Err(AppError::Refused(found.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn member(new: &NewJob) -> Member {
+    Member {
+        name: format!("the new job of {}", new.token.symbol),
+        account: new.account.clone(),
+        quote: new.quote.clone(),
+        status: JobStatus::Running,
+        config: new.config.clone(),
+    }
+}
+
+/// The error of one member of a request for several.
+fn about(place: usize, request: &StartRequest, error: AppError) -> AppError {
+    let kind = error.kind();
+    let number = place.saturating_add(1);
+    let name = request
+        .symbol
+        .clone()
+        .unwrap_or_else(|| request.token.to_string());
+    let mut pieces = Message::from(format!("member {number} ({name}): ")).pieces();
+    pieces.extend(Message::from(error).pieces());
+    Message::new(pieces).error(kind)
+}

@@ -1,0 +1,116 @@
+//! `backtest` of a basket: a file of prices for each member.
+
+use super::{BacktestArgs, sweep};
+use crate::{
+    app::{
+        AppError,
+        backtest::{self, BasketRequest},
+    },
+    backtest::{Detail, basket::BasketResult, result::Summary},
+    cli::out::{Out, dollars, moment, table},
+    config::{Settings, members},
+};
+
+pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
+    let unused = [
+        ("--trades", args.trades.is_some()),
+        ("--report", args.report.is_some()),
+        ("--decimals", args.decimals.is_some()),
+        ("--symbol", args.symbol.is_some()),
+        ("--tokens", args.tokens.is_some()),
+    ];
+    if let Some((flag, _)) = unused.iter().find(|(_, given)| *given) {
+        return Err(AppError::Usage(format!(
+            "{flag}: a basket has several tokens; leave it out (--json prints the trades of all; symbol and decimals stand \
+             in each [[member]])"
+        )));
+    }
+    let Some(file) = &args.config else {
+        return Err(AppError::Usage(
+            "a backtest of a basket needs the file with its [[member]] tables: give it with --config"
+                .to_owned(),
+        ));
+    };
+    let mut found = members(file)?;
+    for member in &mut found {
+        member.given = member.given.clone().assignments(&args.set, "--set")?;
+    }
+    let request = BasketRequest {
+        prices: args.prices.clone(),
+        read: args.read_options(),
+        members: found,
+    };
+    if args.sweep.is_asked_for() {
+        return sweep::run_basket(settings, out, &request, &args.sweep);
+    }
+    let detail = Detail {
+        trades: out.is_json(),
+        ..Detail::SUMMARY
+    };
+    let result = backtest::run_basket(settings, &request, detail)?;
+    out.show(&result, render)
+}
+
+fn render(result: &BasketResult) -> String {
+    let span = result.summary.from.zip(result.summary.to);
+    let span = span.map_or_else(
+        || "no slot was due within the prices".to_owned(),
+        |(from, to)| format!("{} to {} UTC", moment(from), moment(to)),
+    );
+    let mut text = format!("basket of {} members: {span}\n", result.members.len());
+    for member in &result.members {
+        for warning in &member.series.warnings {
+            text.push_str(&format!("warning: {}: {warning}\n", member.series.name));
+        }
+    }
+    let mut rows: Vec<Vec<String>> = result
+        .members
+        .iter()
+        .map(|member| {
+            let name = member.setup.symbol.as_ref().unwrap_or(&member.series.name);
+            row(name, &member.summary)
+        })
+        .collect();
+    rows.push(row("basket", &result.summary));
+    rows.push(row("kept instead", &result.kept));
+    text.push_str(&table(
+        &[
+            "",
+            "money in",
+            "value",
+            "net",
+            "% of money",
+            "fees",
+            "gas",
+            "buys",
+            "sells",
+        ],
+        rows.into_iter(),
+    ));
+    let fall = &result.summary.drawdown;
+    text.push_str(&format!(
+        "\n\ndeepest drawdown of the basket: {:.2} %, {} USD\n\nassumptions:",
+        fall.pct.round_dp(2),
+        dollars(fall.usd)
+    ));
+    for assumption in &result.assumptions {
+        text.push_str(&format!("\n- {assumption}"));
+    }
+    text
+}
+
+fn row(name: &str, summary: &Summary) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        dollars(summary.money_in_usd),
+        dollars(summary.value_usd),
+        dollars(summary.net_usd),
+        summary
+            .return_pct
+            .map_or_else(|| "-".to_owned(), |pct| format!("{:.2}", pct.round_dp(2))),
+        dollars(summary.fees_usd),
+        dollars(summary.gas_usd),
+        summary.buys.to_string(),
+        summary.sells.to_string(),
+    ]
+}

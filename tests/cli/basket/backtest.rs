@@ -1,0 +1,204 @@
+//! A basket over a file of prices for each member.
+
+use super::{FIRST, SECOND};
+use crate::{pnl::json, terminal::Terminal};
+
+/// A price a minute: the one rises by half, the other falls by as much.
+fn prices(terminal: &Terminal, name: &str, step: i64) {
+    let rows: String = (0..200)
+        .map(|minute| {
+            let price = 1_000_000 + step * minute;
+            format!(
+                "{},{}.{:06}\n",
+                1_767_225_600 + 60 * minute,
+                price / 1_000_000,
+                price % 1_000_000
+            )
+        })
+        .collect();
+    terminal.file(name, &format!("time,price\n{rows}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
+    let terminal = Terminal::new().await;
+    prices(&terminal, "one.csv", 2_500);
+    prices(&terminal, "two.csv", -2_500);
+    terminal.file(
+        "index.toml",
+        &format!(
+            "[limits]\nmax_daily_spend_usd = 0\n[basket]\nname = \"index\"\nbudget_usd = 50\n\
+             [[member]]\ntoken = \"{FIRST}\"\nsymbol = \"ONE\"\n[[member]]\ntoken = \"{SECOND}\"\nsymbol = \"TWO\"\n"
+        ),
+    );
+    let args = [
+        "backtest",
+        "--config",
+        "index.toml",
+        "--prices",
+        "one.csv",
+        "--prices",
+        "two.csv",
+    ];
+    let result = json(&terminal, &args);
+    let usd = |value: &serde_json::Value| -> f64 { value.as_str().expect("USD").parse().expect("a number") };
+    let (whole, members) = (&result["summary"], &result["members"]);
+    let sum = |key: &str| usd(&members[0]["summary"][key]) + usd(&members[1]["summary"][key]);
+    for key in ["value_usd", "net_usd", "gas_usd"] {
+        assert!((usd(&whole[key]) - sum(key)).abs() < 1e-6, "{key}: {whole}");
+    }
+    // What rises is sold, what falls is bought: each at its share at the end, within its band.
+    assert!(
+        members[0]["summary"]["sells"].as_u64() > Some(0),
+        "{}",
+        members[0]["summary"]
+    );
+    assert!(
+        members[1]["summary"]["buys"].as_u64() > Some(1),
+        "{}",
+        members[1]["summary"]
+    );
+    let held = usd(&members[0]["summary"]["value_usd"]) / usd(&whole["value_usd"]);
+    assert!((0.43..0.57).contains(&held), "{held}");
+    // No more was put in than both brought, and gas.
+    let gas = usd(&whole["gas_usd"]);
+    assert!(
+        (usd(&whole["money_in_usd"]) - 100.0 - gas).abs() < 1e-6,
+        "{whole}"
+    );
+    let text = terminal.ok(&args);
+    for word in [
+        "basket of 2 members",
+        "ONE",
+        "TWO",
+        "kept instead",
+        "deepest drawdown of the basket",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let sweep = [&args[..], &["--sweep", "basket.band_pct=5..15:5"]].concat();
+    let swept = json(&terminal, &sweep);
+    assert_eq!(
+        swept["configurations"].as_array().map(Vec::len),
+        Some(3),
+        "{swept}"
+    );
+    let nets: std::collections::BTreeSet<&str> = swept["configurations"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter_map(|line| line["net_usd"].as_str())
+        .collect();
+    assert!(nets.len() > 1, "the band makes a difference: {swept}");
+    for (more, says) in [
+        (&args[..5], "basket"),
+        (
+            &[
+                "backtest",
+                "--config",
+                "index.toml",
+                "--prices",
+                "one.csv",
+                "--prices",
+                "two.csv",
+                "--prices",
+                "two.csv",
+            ][..],
+            "3 files for the 2 members",
+        ),
+        (
+            &["backtest", "--prices", "one.csv", "--prices", "two.csv"][..],
+            "give it with --config",
+        ),
+        (
+            &[&args[..], &["--report", "page.html"]].concat()[..],
+            "--report: a basket has several tokens",
+        ),
+    ] {
+        let ran = terminal.run(more);
+        assert!(
+            ran.code == 2 && ran.stderr.contains(says),
+            "{says}: {}",
+            ran.story()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_to_sell_is_run_with_the_tokens_that_it_is_given() {
+    let terminal = Terminal::new().await;
+    prices(&terminal, "falls.csv", -2_500);
+    let sell = [
+        "backtest",
+        "--prices",
+        "falls.csv",
+        "--mode",
+        "order",
+        "--set",
+        "order.side=sell",
+    ];
+    let ran = terminal.run(&sell);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("--tokens") && ran.stderr.contains("--cost"),
+        "{}",
+        ran.story()
+    );
+    let given = [&sell[..], &["--tokens", "100", "--cost", "80"]].concat();
+    let trailing = [&given[..], &["--set", "order.trail_pct=10"]].concat();
+    let result = json(&terminal, &trailing);
+    let (own, kept) = (&result["summary"], &result["comparisons"][0]);
+    assert_eq!(
+        (&own["sells"], &own["token_balance"]),
+        (&1.into(), &"0".into()),
+        "{own}"
+    );
+    assert_eq!(result["trades"][0]["reason"], "TRAILING_ORDER");
+    // It fell to a half of what it was: sold at a tenth below, it brought more than what was kept is worth.
+    assert_eq!(kept["plan"], "keep");
+    assert_eq!(
+        (&kept["summary"]["sells"], &kept["summary"]["token_balance"]),
+        (&0.into(), &"100000000000000000000".into())
+    );
+    let usd = |value: &serde_json::Value| -> f64 { value.as_str().expect("USD").parse().expect("a number") };
+    assert!(
+        usd(&own["net_usd"]) > usd(&kept["summary"]["net_usd"]) + 30.0,
+        "{own} {kept}"
+    );
+    assert!(
+        (usd(&own["proceeds_usd"]) - usd(&own["gas_usd"]) - 80.0 - usd(&own["net_usd"])).abs() < 1e-6,
+        "{own}"
+    );
+    let stop = [&given[..], &["--set", "order.stop_usd=0.7"]].concat();
+    assert_eq!(json(&terminal, &stop)["trades"][0]["reason"], "STOP_ORDER");
+    let limit = [&given[..], &["--set", "order.limit_usd=2"]].concat();
+    assert_eq!(json(&terminal, &limit)["summary"]["sells"], 0);
+    for (more, says) in [
+        (&["--tokens", "0", "--cost", "1"], "--tokens 0"),
+        (&["--tokens", "1", "--cost", "-1"], "--cost -1"),
+        (&["--tokens", "x", "--cost", "1"], "--tokens x"),
+    ] {
+        let ran = terminal.run(&[&sell[..], more].concat());
+        assert!(
+            ran.code == 2 && ran.stderr.contains(says),
+            "{says}: {}",
+            ran.story()
+        );
+    }
+    let buy = [
+        "backtest",
+        "--prices",
+        "falls.csv",
+        "--set",
+        "order.amount_usd=5",
+        "--tokens",
+        "1",
+        "--cost",
+        "1",
+    ];
+    let ran = terminal.run(&buy);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("only an order to sell"),
+        "{}",
+        ran.story()
+    );
+}
