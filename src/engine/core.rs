@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::{dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights};
 use crate::{
-    domain::trade::FailureKind,
+    domain::{span::Span, trade::FailureKind},
     ports::{Markets, Prices, Referees},
     store::memory::JobMemory,
     telemetry::metric,
@@ -27,6 +27,8 @@ pub struct Engine {
     pub(super) dry_sales: Arc<DrySales>,
     pub(super) sights: Arc<Sights>,
     pub(super) logged: Arc<LoggedHolds>,
+    /// How much later than its time the next check of a trade is planned whose bytes are sent.
+    pub(super) follows: Span,
 }
 
 impl Engine {
@@ -52,6 +54,17 @@ impl Engine {
             dry_sales: Arc::default(),
             sights: Arc::default(),
             logged: Arc::default(),
+            follows: Span::ZERO,
+        }
+    }
+
+    /// The same engine, for a caller that follows a trade by itself while [`Progress::Sent`](super::Progress::Sent) says
+    /// when to look: the schedulers take the trade over once it is late by `lease`.
+    #[must_use]
+    pub fn following(&self, lease: Span) -> Self {
+        Self {
+            follows: lease,
+            ..self.clone()
         }
     }
 

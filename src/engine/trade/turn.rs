@@ -4,7 +4,7 @@ use crate::engine::{
     core::Engine,
     error::EngineError,
     progress::{BLOCKED_INTERVALS, Progress},
-    submit::Allocation,
+    submit::{Allocation, Known},
 };
 use crate::{
     ports::{Market, QuoteError},
@@ -21,12 +21,13 @@ use crate::{
 const TURN_INTERVALS: u32 = 30;
 
 impl Engine {
-    /// Assigns nonces to a pending trade, if it is its turn.
+    /// Assigns nonces to a pending trade, if it is its turn. `after`: the trade after that, if it has them.
     pub(in crate::engine) async fn allocate_step(
         &self,
         job: &Job,
         trade: &Trade,
         market: &Market,
+        after: &mut Option<Trade>,
     ) -> Result<Progress, EngineError> {
         if !trade.reason.is_wanted(job.status) {
             return self.drop_plan(job, trade).await;
@@ -41,8 +42,16 @@ impl Engine {
         if !state.may_go {
             return self.wait_for_turn(&turn, job).await;
         }
-        match self.allocate(job, trade, market, signer).await {
-            Ok(Allocation::Recorded | Allocation::Unwanted) => Ok(Progress::Stepped),
+        let known = Known {
+            signer,
+            calls_next: state.any_waits,
+        };
+        match self.allocate(job, trade, market, known).await {
+            Ok(Allocation::Recorded(recorded)) => {
+                *after = Some(*recorded);
+                Ok(Progress::Stepped)
+            }
+            Ok(Allocation::Unwanted) => Ok(Progress::Stepped),
             Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
             // One of them looks for all.
             Ok(Allocation::Stopped(why)) => match self.wait_for_turn(&turn, job).await? {
