@@ -6,7 +6,9 @@ use metrics::counter;
 use sqlx::PgPool;
 use strum::VariantArray;
 
-use super::{dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights};
+use super::{
+    dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights, wallets::Wallets,
+};
 use crate::{
     domain::{span::Span, trade::FailureKind},
     ports::{Markets, Prices, Referees},
@@ -27,6 +29,7 @@ pub struct Engine {
     pub(super) dry_sales: Arc<DrySales>,
     pub(super) sights: Arc<Sights>,
     pub(super) logged: Arc<LoggedHolds>,
+    pub(super) wallets: Arc<Wallets>,
     /// How much later than its time the next check of a trade is planned whose bytes are sent.
     pub(super) follows: Span,
 }
@@ -54,6 +57,7 @@ impl Engine {
             dry_sales: Arc::default(),
             sights: Arc::default(),
             logged: Arc::default(),
+            wallets: Arc::default(),
             follows: Span::ZERO,
         }
     }

@@ -95,7 +95,7 @@ impl Admissible {
         settings: &PaperSettings,
     ) -> Result<Sent, SendError> {
         let envelope = &self.envelope;
-        let Some(mut wallet) = mine::lock(conn, &envelope.chain, envelope.sender).await? else {
+        let Some(mut wallet) = mine::lock(conn, &envelope.chain, envelope.sender, false).await? else {
             return Err(SendError::InsufficientFunds);
         };
         wallet.mine(conn).await?;
@@ -162,7 +162,10 @@ impl Admissible {
         )
         .fetch_one(conn)
         .await?;
-        let native = row.native.map(|native| read("balances.amount", &native)).transpose()?;
+        let native = row
+            .native
+            .map(|native| read("balances.amount", &native))
+            .transpose()?;
         let rival = match (row.hash, row.fee, row.tip) {
             (Some(hash), Some(fee), Some(tip)) => Some(Rival {
                 hash: super::error::hash("transactions.hash", &hash)?,

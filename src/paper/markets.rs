@@ -89,7 +89,7 @@ impl PaperMarkets {
     ) -> Result<Amount, PaperError> {
         self.open_wallet(chains::find(chain)?, wallet).await?;
         let mut transaction = begin(&self.pool).await?;
-        let Some(mut locked) = mine::lock(&mut transaction, chain, wallet).await? else {
+        let Some(mut locked) = mine::lock(&mut transaction, chain, wallet, true).await? else {
             return Err(sqlx::Error::RowNotFound.into());
         };
         locked.mine(&mut transaction).await?;

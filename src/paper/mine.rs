@@ -42,10 +42,15 @@ pub(super) struct LockedWallet<'a> {
 }
 
 /// Locks a sender; `None` if that wallet was never opened.
+///
+/// `sync`: the commit waits for the disk. Without, a crash of the server may lose what a node may lose, its pool, and
+/// blocks that are made again as they were: whatever the ledger notes of them commits later, and takes them to the disk
+/// with it.
 pub(super) async fn lock<'a>(
     conn: &mut PgConnection,
     chain: &'a str,
     address: Address,
+    sync: bool,
 ) -> Result<Option<LockedWallet<'a>>, PaperError> {
     // The time is read once the row is locked, not before waiting for it.
     let Some(row) = sqlx::query!(
@@ -54,10 +59,12 @@ pub(super) async fn lock<'a>(
                FROM paper.wallets w JOIN paper.chains c ON c.name = w.chain
                WHERE w.chain = $1 AND w.address = $2 FOR UPDATE OF w)
            SELECT nonce AS "nonce!", next_block_at AS "next_block_at!", genesis AS "genesis!",
-                  block_millis AS "block_millis!", clock_timestamp() AS "now!"
+                  block_millis AS "block_millis!", clock_timestamp() AS "now!",
+                  CASE WHEN NOT $3::bool THEN set_config('synchronous_commit', 'off', true) END AS relaxed
            FROM locked"#,
         chain,
-        text(address)
+        text(address),
+        sync,
     )
     .fetch_optional(conn)
     .await?
@@ -117,7 +124,7 @@ pub(super) async fn mine_for(pool: &PgPool, chain: &str, sender: Address) -> Res
         return Ok(());
     }
     let mut transaction = begin(pool).await?;
-    if let Some(mut wallet) = lock(&mut transaction, chain, sender).await? {
+    if let Some(mut wallet) = lock(&mut transaction, chain, sender, false).await? {
         wallet.mine(&mut transaction).await?;
     }
     transaction.commit().await?;
@@ -354,7 +361,8 @@ impl Rows {
             rows.numbers.push(to_i64("transactions.block_number", number)?);
             rows.times.push(mined.block_time);
             rows.gas.push(mined.due.gas_cost().to_string());
-            rows.reasons.push(mined.result.as_ref().err().map(Revert::to_string));
+            rows.reasons
+                .push(mined.result.as_ref().err().map(Revert::to_string));
         }
         Ok(rows)
     }

@@ -23,7 +23,7 @@ use crate::{
 const FOLLOWED_MAX: usize = 2_000;
 
 /// Trades that one process continues at the same moment.
-const DRIVES_AT_ONCE: usize = 16;
+const DRIVES_AT_ONCE: usize = 32;
 
 /// How long one look may take.
 const LOOK_MAX: Duration = Duration::from_secs(60);
@@ -135,8 +135,12 @@ impl Followers {
         };
         match tokio::time::timeout(STOP_MAX, ended).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "open trades were not given back; they are taken over after their lease"),
-            Err(_) => warn!("a trade or the database delayed the shutdown: open trades are taken over after their lease"),
+            Ok(Err(error)) => {
+                warn!(%error, "open trades were not given back; they are taken over after their lease")
+            }
+            Err(_) => warn!(
+                "a trade or the database delayed the shutdown: open trades are taken over after their lease"
+            ),
         }
     }
 }
@@ -164,7 +168,10 @@ async fn look(shared: &Shared, trade: TradeId) -> Option<Duration> {
         Ok(Some(Progress::Sent(pause))) => Some(pause.std()),
         Ok(_) => None,
         Err(_) => {
-            warn!(trade = trade.0, "a look took too long; the schedulers take the trade over");
+            warn!(
+                trade = trade.0,
+                "a look took too long; the schedulers take the trade over"
+            );
             None
         }
     }

@@ -263,7 +263,8 @@ impl Engine {
                 let purpose = newest_purpose(&trade, index);
                 let patience = self.patience(job, &trade, market).await?;
                 // A node that always says so must not drive the fees up without end.
-                if patience.allows(open, purpose) && self.replace(job, &trade, market, index, purpose).await? {
+                if patience.allows(open, purpose) && self.replace(job, &trade, market, index, purpose).await?
+                {
                     return Ok(Progress::Stepped);
                 }
                 self.look_later(trade.id, 1, Some(&said)).await

@@ -20,6 +20,9 @@ use crate::{
 /// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
 const TURN_INTERVALS: u32 = 30;
 
+/// Tries of a trade whose counter or balances change while it signs, before it waits for its turn.
+const RACES_MAX: u32 = 4;
+
 impl Engine {
     /// Assigns nonces to a pending trade, if it is its turn. `after`: the trade after that, if it has them.
     pub(in crate::engine) async fn allocate_step(
@@ -37,42 +40,48 @@ impl Engine {
             account: &job.account,
             pipeline_max: self.settings.pipeline_max,
         };
-        // Before anything that costs: most of those who ask must wait.
-        let (state, signer) = next(&self.pool, &turn).await?;
-        if !state.may_go {
-            return self.wait_for_turn(&turn, job).await;
-        }
-        let known = Known {
-            signer,
-            calls_next: state.any_waits,
-        };
-        match self.allocate(job, trade, market, known).await {
-            Ok(Allocation::Recorded(recorded)) => {
-                *after = Some(*recorded);
-                Ok(Progress::Stepped)
+        let _alone = self.wallets.alone(&job.account).await;
+        for _ in 0..RACES_MAX {
+            // Before anything that costs: most of those who ask must wait.
+            let (state, signer) = next(&self.pool, &turn).await?;
+            if !state.may_go {
+                break;
             }
-            Ok(Allocation::Unwanted) => Ok(Progress::Stepped),
-            Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
-            // One of them looks for all.
-            Ok(Allocation::Stopped(why)) => match self.wait_for_turn(&turn, job).await? {
-                Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
-                asleep => Ok(asleep),
-            },
-            Ok(Allocation::Blocked(why)) => {
-                if state.waits {
-                    turns::leave(&self.pool, &turn).await?;
+            let known = Known {
+                signer,
+                calls_next: state.any_waits,
+            };
+            match self.allocate(job, trade, market, known).await {
+                Ok(Allocation::Raced) => {}
+                Ok(Allocation::Recorded(recorded)) => {
+                    *after = Some(*recorded);
+                    return Ok(Progress::Stepped);
                 }
-                self.wait_for_nonce(&turn, job, &why).await
-            }
-            Err(error) => {
-                let of_this_trade =
-                    matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
-                if of_this_trade && state.waits {
-                    turns::leave(&self.pool, &turn).await?;
+                Ok(Allocation::Unwanted) => return Ok(Progress::Stepped),
+                // One of them looks for all.
+                Ok(Allocation::Stopped(why)) => {
+                    return match self.wait_for_turn(&turn, job).await? {
+                        Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
+                        asleep => Ok(asleep),
+                    };
                 }
-                Err(error)
+                Ok(Allocation::Blocked(why)) => {
+                    if state.waits {
+                        turns::leave(&self.pool, &turn).await?;
+                    }
+                    return self.wait_for_nonce(&turn, job, &why).await;
+                }
+                Err(error) => {
+                    let of_this_trade =
+                        matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
+                    if of_this_trade && state.waits {
+                        turns::leave(&self.pool, &turn).await?;
+                    }
+                    return Err(error);
+                }
             }
         }
+        self.wait_for_turn(&turn, job).await
     }
 
     /// Goes to sleep, or continues at once if it is first in line.

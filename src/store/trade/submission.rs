@@ -96,7 +96,9 @@ impl Columns {
             columns.hashes.push(signed.signed.hash.to_vec());
             columns.raws.push(signed.signed.raw.to_vec());
             columns.fees.push(signed.fees.max_fee_per_gas.to_string());
-            columns.tips.push(signed.fees.max_priority_fee_per_gas.to_string());
+            columns
+                .tips
+                .push(signed.fees.max_priority_fee_per_gas.to_string());
             columns.gas.push(to_i64("attempts.gas_limit", signed.gas_limit)?);
         }
         Ok(columns)
@@ -105,7 +107,9 @@ impl Columns {
 
 /// The statuses of a job that wants a trade with this reason.
 fn wanting(reason: Reason) -> Vec<String> {
-    let wanting = JobStatus::VARIANTS.iter().filter(|status| reason.is_wanted(**status));
+    let wanting = JobStatus::VARIANTS
+        .iter()
+        .filter(|status| reason.is_wanted(**status));
     wanting.map(ToString::to_string).collect()
 }
 
@@ -113,9 +117,12 @@ async fn record<'e>(
     executor: impl PgExecutor<'e>,
     submission: &Submission<'_>,
 ) -> Result<Submitted, StoreError> {
-    let Submission { trade, account, seen, .. } = submission;
+    let Submission {
+        trade, account, seen, ..
+    } = submission;
     let signed = Columns::of(submission.transactions)?;
-    let wish = |of: fn(&Reservation) -> String| -> Vec<String> { submission.reservations.iter().map(of).collect() };
+    let wish =
+        |of: fn(&Reservation) -> String| -> Vec<String> { submission.reservations.iter().map(of).collect() };
     let row = sqlx::query_file!(
         "src/store/sql/trade_submit.sql",
         trade.job.0,
@@ -191,7 +198,11 @@ fn recorded(submission: &Submission<'_>, ids: &[i64], at: Timestamp) -> Trade {
             expires_at: before.state.expires_at,
             transactions: transactions.collect(),
         },
-        signed: submission.transactions.iter().map(|signed| signed.signed.clone()).collect(),
+        signed: submission
+            .transactions
+            .iter()
+            .map(|signed| signed.signed.clone())
+            .collect(),
         ..before.clone()
     }
 }
