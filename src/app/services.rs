@@ -168,7 +168,7 @@ const LIFELINE_CLOSES: Duration = Duration::from_secs(2);
 
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
-    let followers = Followers::new(&engine, app.settings.scheduler().settle_lease, stop.clone());
+    let followers = Followers::new(&engine, app.settings.worker.lease, stop.clone());
     let (ticking, settling) = ((engine.clone(), followers.clone()), (engine, followers.clone()));
     let process = Ulid::generate().to_string();
     // A listener for each queue, and heartbeats: no load of ours may exhaust them.
