@@ -31,6 +31,7 @@ use crate::{
     ports::Chain,
     retention,
     runner::{
+        follow::Followers,
         handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
         watch::{self, Role},
@@ -167,7 +168,8 @@ const LIFELINE_CLOSES: Duration = Duration::from_secs(2);
 
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
-    let (ticking, settling) = (engine.clone(), engine);
+    let followers = Followers::new(&engine, app.settings.worker.lease, stop.clone());
+    let (ticking, settling) = ((engine.clone(), followers.clone()), (engine, followers.clone()));
     let process = Ulid::generate().to_string();
     // A listener for each queue, and heartbeats: no load of ours may exhaust them.
     let lifeline = PgPoolOptions::new()
@@ -183,8 +185,8 @@ async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(),
         app.pool.clone(),
         queue(TICKS),
         move |group| {
-            let engine = ticking.clone();
-            async move { handlers::ticks(&engine, group).await }
+            let (engine, followers) = ticking.clone();
+            async move { handlers::ticks(&engine, &followers, group).await }
         },
         stop.cancelled(),
     );
@@ -192,12 +194,13 @@ async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(),
         app.pool.clone(),
         queue(SETTLES),
         move |group| {
-            let engine = settling.clone();
-            async move { handlers::settles(&engine, group).await }
+            let (engine, followers) = settling.clone();
+            async move { handlers::settles(&engine, &followers, group).await }
         },
         stop.cancelled(),
     );
     let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
+    followers.end().await;
     // A database that does not answer would keep it open for long.
     let _ = tokio::time::timeout(LIFELINE_CLOSES, lifeline.close()).await;
     ticks

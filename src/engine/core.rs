@@ -6,9 +6,11 @@ use metrics::counter;
 use sqlx::PgPool;
 use strum::VariantArray;
 
-use super::{dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights};
+use super::{
+    dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights, wallets::Wallets,
+};
 use crate::{
-    domain::trade::FailureKind,
+    domain::{span::Span, trade::FailureKind},
     ports::{Markets, Prices, Referees},
     store::memory::JobMemory,
     telemetry::metric,
@@ -27,6 +29,9 @@ pub struct Engine {
     pub(super) dry_sales: Arc<DrySales>,
     pub(super) sights: Arc<Sights>,
     pub(super) logged: Arc<LoggedHolds>,
+    pub(super) wallets: Arc<Wallets>,
+    /// How much later than its time the next check of a trade is planned whose bytes are sent.
+    pub(super) follows: Span,
 }
 
 impl Engine {
@@ -52,6 +57,18 @@ impl Engine {
             dry_sales: Arc::default(),
             sights: Arc::default(),
             logged: Arc::default(),
+            wallets: Arc::default(),
+            follows: Span::ZERO,
+        }
+    }
+
+    /// The same engine, for a caller that follows a trade by itself while [`Progress::Sent`](super::Progress::Sent) says
+    /// when to look: the schedulers take the trade over once it is late by `lease`.
+    #[must_use]
+    pub fn following(&self, lease: Span) -> Self {
+        Self {
+            follows: lease,
+            ..self.clone()
         }
     }
 

@@ -14,6 +14,7 @@ mod settings;
 mod sights;
 mod slice;
 mod trade;
+mod wallets;
 mod watch;
 mod withdrawal;
 

@@ -7,13 +7,13 @@ use super::{
     codec::{Envelope, Swap, pool_address},
     error::{PaperError, read, text, to_i64},
     faults::{Armed, FaultKind},
-    mine::{self, LockedWallet, balances},
+    mine::{self, LockedWallet},
     settings::{BLOCK_GAS_LIMIT, GAS_INTRINSIC, PaperSettings},
 };
 use crate::{
     domain::{
         Timestamp,
-        onchain::{Asset, Fees, Sent},
+        onchain::{Fees, Sent},
         units::Amount,
     },
     ports::SendError,
@@ -95,14 +95,14 @@ impl Admissible {
         settings: &PaperSettings,
     ) -> Result<Sent, SendError> {
         let envelope = &self.envelope;
-        let Some(mut wallet) = mine::lock(conn, &envelope.chain, envelope.sender).await? else {
+        let Some(mut wallet) = mine::lock(conn, &envelope.chain, envelope.sender, false).await? else {
             return Err(SendError::InsufficientFunds);
         };
         wallet.mine(conn).await?;
         if envelope.nonce < wallet.nonce {
             return Err(SendError::NonceTooLow);
         }
-        let rival = self.pooled_rival(conn).await?;
+        let (rival, native) = self.pooled_rival(conn).await?;
         if rival.as_ref().is_some_and(|rival| rival.hash == self.hash) {
             return Ok(Sent::AlreadyKnown);
         }
@@ -112,7 +112,7 @@ impl Admissible {
         {
             return Err(SendError::Underpriced);
         }
-        if !self.affordable(conn).await? {
+        if !self.is_affordable(native) {
             return Err(SendError::InsufficientFunds);
         }
         let tokens = self.tokens();
@@ -138,39 +138,45 @@ impl Admissible {
         }
     }
 
-    /// Whether the sender could pay all the gas it offers.
-    async fn affordable(&self, conn: &mut PgConnection) -> Result<bool, PaperError> {
-        let Envelope { chain, sender, .. } = &self.envelope;
-        let held = balances(conn, chain, *sender, &[Asset::Native]).await?;
-        let native = held.get(&Asset::Native).copied().unwrap_or(Amount::ZERO);
+    /// Whether a sender with this much native coin could pay all the gas it offers.
+    fn is_affordable(&self, native: Amount) -> bool {
         let cost =
             U256::from(self.envelope.gas_limit).saturating_mul(U256::from(self.envelope.max_fee_per_gas));
-        Ok(native.units() >= cost)
+        native.units() >= cost
     }
 
-    async fn pooled_rival(&self, conn: &mut PgConnection) -> Result<Option<Rival>, PaperError> {
+    /// The pooled transaction that holds the nonce, and the sender's native coin.
+    async fn pooled_rival(&self, conn: &mut PgConnection) -> Result<(Option<Rival>, Amount), PaperError> {
         let Envelope {
             chain, sender, nonce, ..
         } = &self.envelope;
-        sqlx::query!(
-            r#"SELECT hash, max_fee_per_gas::text AS "fee!", max_priority_fee_per_gas::text AS "tip!"
-               FROM paper.transactions WHERE chain = $1 AND sender = $2 AND nonce = $3 AND status = 'pooled'"#,
+        let row = sqlx::query!(
+            r#"SELECT t.hash AS "hash?", t.max_fee_per_gas::text AS fee, t.max_priority_fee_per_gas::text AS tip,
+                      (SELECT amount::text FROM paper.balances
+                       WHERE chain = $1 AND address = $2 AND asset = 'native') AS native
+               FROM (SELECT) AS one LEFT JOIN paper.transactions t
+                   ON t.chain = $1 AND t.sender = $2 AND t.nonce = $3 AND t.status = 'pooled'"#,
             chain,
             text(*sender),
             to_i64("transactions.nonce", *nonce)?
         )
-        .fetch_optional(conn)
-        .await?
-        .map(|row| {
-            Ok(Rival {
-                hash: super::error::hash("transactions.hash", &row.hash)?,
+        .fetch_one(conn)
+        .await?;
+        let native = row
+            .native
+            .map(|native| read("balances.amount", &native))
+            .transpose()?;
+        let rival = match (row.hash, row.fee, row.tip) {
+            (Some(hash), Some(fee), Some(tip)) => Some(Rival {
+                hash: super::error::hash("transactions.hash", &hash)?,
                 fees: Fees {
-                    max_fee_per_gas: read("transactions.max_fee_per_gas", &row.fee)?,
-                    max_priority_fee_per_gas: read("transactions.max_priority_fee_per_gas", &row.tip)?,
+                    max_fee_per_gas: read("transactions.max_fee_per_gas", &fee)?,
+                    max_priority_fee_per_gas: read("transactions.max_priority_fee_per_gas", &tip)?,
                 },
-            })
-        })
-        .transpose()
+            }),
+            _ => None,
+        };
+        Ok((rival, native.unwrap_or(Amount::ZERO)))
     }
 
     /// Bytes that were replaced or dropped once may come again.

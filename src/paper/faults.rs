@@ -174,6 +174,15 @@ pub(super) struct Armed<'a> {
 }
 
 impl<'a> Armed<'a> {
+    pub(super) const fn of(chain: &'a str, kinds: Vec<FaultKind>) -> Self {
+        Self { chain, kinds }
+    }
+
+    /// Whether none can strike.
+    pub(super) fn is_none(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
     pub(super) async fn load(conn: &mut PgConnection, chain: &'a str) -> Result<Self, PaperError> {
         let kinds = sqlx::query_scalar!(
             "SELECT DISTINCT kind FROM paper.faults
@@ -228,13 +237,4 @@ impl<'a> Armed<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// For calls that no other fault applies to.
-pub(super) async fn refuse_if_down(
-    conn: &mut PgConnection,
-    chain: &str,
-    tokens: &[Address],
-) -> Result<(), PaperError> {
-    Armed::load(conn, chain).await?.refuse_if_down(conn, tokens).await
 }

@@ -6,12 +6,13 @@ use alloy_primitives::{Address, keccak256};
 use async_trait::async_trait;
 use chrono::DateTime;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use super::{
     chain::PaperChain,
     error::{PaperError, text, to_i64},
     faults::Faults,
+    gauge::Gauge,
     mine::{self, balances, write_balances},
     settings::PaperSettings,
     signer::PaperSigner,
@@ -53,6 +54,7 @@ pub struct PaperMarkets {
     settings: PaperSettings,
     /// Wallets that this process has seen opened.
     open: RwLock<HashMap<Account, Market>>,
+    gauges: Mutex<HashMap<String, Arc<Gauge>>>,
 }
 
 impl PaperMarkets {
@@ -64,6 +66,7 @@ impl PaperMarkets {
             pool,
             settings,
             open: RwLock::default(),
+            gauges: Mutex::default(),
         }
     }
 
@@ -86,7 +89,7 @@ impl PaperMarkets {
     ) -> Result<Amount, PaperError> {
         self.open_wallet(chains::find(chain)?, wallet).await?;
         let mut transaction = begin(&self.pool).await?;
-        let Some(mut locked) = mine::lock(&mut transaction, chain, wallet).await? else {
+        let Some(mut locked) = mine::lock(&mut transaction, chain, wallet, true).await? else {
             return Err(sqlx::Error::RowNotFound.into());
         };
         locked.mine(&mut transaction).await?;
@@ -135,14 +138,22 @@ impl PaperMarkets {
         Ok(())
     }
 
+    /// The one gauge of a chain: all its wallets share it.
+    async fn gauge(&self, chain: &str) -> Arc<Gauge> {
+        let mut gauges = self.gauges.lock().await;
+        let gauge = gauges.entry(chain.to_owned());
+        Arc::clone(gauge.or_insert_with(|| Arc::new(Gauge::new(self.pool.clone(), chain))))
+    }
+
     async fn open_market(&self, account: &Account) -> Result<Market, PaperError> {
         self.open_wallet(chains::find(&account.chain)?, account.wallet)
             .await?;
         let (pool, chain) = (&self.pool, account.chain.as_str());
         let settings = || self.settings.clone();
+        let gauge = self.gauge(chain).await;
         Ok(Market {
-            chain: Arc::new(PaperChain::new(pool.clone(), chain, settings())),
-            venue: Arc::new(PaperVenue::new(pool.clone(), chain, settings())),
+            chain: Arc::new(PaperChain::new(pool.clone(), chain, settings(), gauge.clone())),
+            venue: Arc::new(PaperVenue::new(pool.clone(), chain, settings(), gauge)),
             signer: Arc::new(PaperSigner::new(chain, account.wallet)),
         })
     }

@@ -42,33 +42,41 @@ pub(super) struct LockedWallet<'a> {
 }
 
 /// Locks a sender; `None` if that wallet was never opened.
+///
+/// `sync`: the commit waits for the disk. Without, a crash of the server may lose what a node may lose, its pool, and
+/// blocks that are made again as they were: whatever the ledger notes of them commits later, and takes them to the disk
+/// with it.
 pub(super) async fn lock<'a>(
     conn: &mut PgConnection,
     chain: &'a str,
     address: Address,
+    sync: bool,
 ) -> Result<Option<LockedWallet<'a>>, PaperError> {
+    // The time is read once the row is locked, not before waiting for it.
     let Some(row) = sqlx::query!(
-        "SELECT w.nonce, w.next_block_at, c.genesis, c.block_millis
-         FROM paper.wallets w JOIN paper.chains c ON c.name = w.chain
-         WHERE w.chain = $1 AND w.address = $2 FOR UPDATE OF w",
+        r#"WITH locked AS MATERIALIZED (
+               SELECT w.nonce, w.next_block_at, c.genesis, c.block_millis
+               FROM paper.wallets w JOIN paper.chains c ON c.name = w.chain
+               WHERE w.chain = $1 AND w.address = $2 FOR UPDATE OF w)
+           SELECT nonce AS "nonce!", next_block_at AS "next_block_at!", genesis AS "genesis!",
+                  block_millis AS "block_millis!", clock_timestamp() AS "now!",
+                  CASE WHEN NOT $3::bool THEN set_config('synchronous_commit', 'off', true) END AS relaxed
+           FROM locked"#,
         chain,
-        text(address)
+        text(address),
+        sync,
     )
-    .fetch_optional(&mut *conn)
+    .fetch_optional(conn)
     .await?
     else {
         return Ok(None);
     };
-    // In a statement of its own: in the one above it would be the time before waiting for the lock.
-    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-        .fetch_one(conn)
-        .await?;
     Ok(Some(LockedWallet {
         chain,
         address,
         nonce: unsigned("wallets.nonce", row.nonce)?,
         clock: BlockClock::new(row.genesis, row.block_millis),
-        now,
+        now: row.now,
         next_block_at: row.next_block_at,
     }))
 }
@@ -96,19 +104,46 @@ pub(super) async fn catch_up(
     }
     drop(conn);
     for sender in due {
-        let sender: Address = read("wallets.address", &sender)?;
-        let place = usize::from(sender.last().copied().unwrap_or_default());
-        let _alone = match MINING.get(place) {
-            Some(place) => Some(place.lock().await),
-            None => None,
-        };
-        let mut transaction = begin(pool).await?;
-        if let Some(mut wallet) = lock(&mut transaction, chain, sender).await? {
-            wallet.mine(&mut transaction).await?;
-        }
-        transaction.commit().await?;
+        mine_for(pool, chain, read("wallets.address", &sender)?).await?;
     }
     Ok(pool.acquire().await?)
+}
+
+/// Mines what is due for a sender that has something due.
+pub(super) async fn mine_for(pool: &PgPool, chain: &str, sender: Address) -> Result<(), PaperError> {
+    let place = MINING.get(usize::from(sender.last().copied().unwrap_or_default()));
+    let (_alone, waited) = match place {
+        Some(place) => match place.try_lock() {
+            Ok(alone) => (Some(alone), false),
+            Err(_) => (Some(place.lock().await), true),
+        },
+        None => (None, false),
+    };
+    // Another caller has mined meanwhile, as a rule.
+    if waited && !has_due(pool, chain, sender).await? {
+        return Ok(());
+    }
+    let mut transaction = begin(pool).await?;
+    if let Some(mut wallet) = lock(&mut transaction, chain, sender, false).await? {
+        wallet.mine(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn has_due(pool: &PgPool, chain: &str, sender: Address) -> Result<bool, PaperError> {
+    let due = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM paper.wallets w
+               JOIN paper.transactions t ON t.chain = w.chain AND t.sender = w.address AND t.nonce = w.nonce
+               WHERE w.chain = $1 AND w.address = $2 AND t.status = 'pooled'
+                 AND greatest(t.mine_after, w.next_block_at) <= clock_timestamp() AND t.mine_after IS NOT NULL) AS "due!""#,
+        chain,
+        text(sender)
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(due)
 }
 
 struct DueRow {
@@ -260,48 +295,46 @@ impl LockedWallet<'_> {
         self.nonce = self
             .nonce
             .saturating_add(u64::try_from(mined.len()).unwrap_or(u64::MAX));
-        self.write_transactions(conn, mined).await?;
-        write_transfers(conn, mined).await?;
-        write_balances(conn, self.chain, self.address, purse.balances()).await?;
+        let (rows, logs) = (Rows::of(self.clock, mined)?, Logs::of(mined));
+        let (assets, amounts): (Vec<_>, Vec<_>) = purse
+            .balances()
+            .map(|(asset, amount)| (asset.to_string(), amount.to_string()))
+            .unzip();
         sqlx::query!(
-            "UPDATE paper.wallets SET nonce = $3, next_block_at = $4 WHERE chain = $1 AND address = $2",
+            "WITH mined AS (
+                 UPDATE paper.transactions t
+                 SET status = CASE WHEN u.reason IS NULL THEN 'mined' ELSE 'reverted' END, revert_reason = u.reason,
+                     block_number = u.number, block_time = u.time, gas_native = u.gas::numeric
+                 FROM unnest($1::bytea[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
+                      AS u (hash, number, time, gas, reason)
+                 WHERE t.hash = u.hash
+             ), logged AS (
+                 INSERT INTO paper.transfers (tx_hash, log_index, token, from_address, to_address, amount)
+                 SELECT hash, log_index, token, from_address, to_address, amount::numeric
+                 FROM unnest($6::bytea[], $7::integer[], $8::text[], $9::text[], $10::text[], $11::text[])
+                      AS u (hash, log_index, token, from_address, to_address, amount)
+             ), held AS (
+                 INSERT INTO paper.balances (chain, address, asset, amount)
+                 SELECT $12, $13, asset, amount::numeric FROM unnest($14::text[], $15::text[]) AS u (asset, amount)
+                 ON CONFLICT (chain, address, asset) DO UPDATE SET amount = excluded.amount)
+             UPDATE paper.wallets SET nonce = $16, next_block_at = $17 WHERE chain = $12 AND address = $13",
+            &rows.hashes,
+            &rows.numbers,
+            &rows.times,
+            &rows.gas,
+            &rows.reasons as &[Option<String>],
+            &logs.hashes,
+            &logs.indexes,
+            &logs.tokens,
+            &logs.senders,
+            &logs.receivers,
+            &logs.amounts,
             self.chain,
             text(self.address),
+            &assets,
+            &amounts,
             to_i64("wallets.nonce", self.nonce)?,
-            self.next_block_at
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
-
-    async fn write_transactions(&self, conn: &mut PgConnection, mined: &[Mined]) -> Result<(), PaperError> {
-        let hashes: Vec<_> = mined.iter().map(|mined| mined.due.hash.to_vec()).collect();
-        let times: Vec<_> = mined.iter().map(|mined| mined.block_time).collect();
-        let numbers = times
-            .iter()
-            .map(|time| to_i64("transactions.block_number", self.clock.number_at(*time)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let gas: Vec<_> = mined
-            .iter()
-            .map(|mined| mined.due.gas_cost().to_string())
-            .collect();
-        let reasons: Vec<_> = mined
-            .iter()
-            .map(|mined| mined.result.as_ref().err().map(Revert::to_string))
-            .collect();
-        sqlx::query!(
-            "UPDATE paper.transactions t
-             SET status = CASE WHEN u.reason IS NULL THEN 'mined' ELSE 'reverted' END, revert_reason = u.reason,
-                 block_number = u.number, block_time = u.time, gas_native = u.gas::numeric
-             FROM UNNEST($1::bytea[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
-                  AS u(hash, number, time, gas, reason)
-             WHERE t.hash = u.hash",
-            &hashes,
-            &numbers,
-            &times,
-            &gas,
-            &reasons as &[Option<String>]
+            self.next_block_at,
         )
         .execute(conn)
         .await?;
@@ -309,35 +342,59 @@ impl LockedWallet<'_> {
     }
 }
 
-async fn write_transfers(conn: &mut PgConnection, mined: &[Mined]) -> Result<(), PaperError> {
-    let logs: Vec<_> = mined
-        .iter()
-        .filter_map(|mined| Some((mined.due.hash, mined.result.as_ref().ok()?)))
-        .flat_map(|(hash, transfers)| {
-            transfers
-                .iter()
-                .zip(0_i32..)
-                .map(move |(log, index)| (hash, index, log))
-        })
-        .collect();
-    let hashes: Vec<_> = logs.iter().map(|(hash, ..)| hash.to_vec()).collect();
-    let indexes: Vec<_> = logs.iter().map(|(_, index, _)| *index).collect();
-    let column = |of: fn(&Transfer) -> String| -> Vec<_> { logs.iter().map(|(.., log)| of(log)).collect() };
-    sqlx::query!(
-        "INSERT INTO paper.transfers (tx_hash, log_index, token, from_address, to_address, amount)
-         SELECT hash, log_index, token, from_address, to_address, amount::numeric
-         FROM UNNEST($1::bytea[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
-              AS u(hash, log_index, token, from_address, to_address, amount)",
-        &hashes,
-        &indexes,
-        &column(|log| text(log.token)),
-        &column(|log| text(log.from)),
-        &column(|log| text(log.to)),
-        &column(|log| log.amount.to_string())
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+/// Mined transactions, as columns.
+#[derive(Default)]
+struct Rows {
+    hashes: Vec<Vec<u8>>,
+    numbers: Vec<i64>,
+    times: Vec<Timestamp>,
+    gas: Vec<String>,
+    reasons: Vec<Option<String>>,
+}
+
+impl Rows {
+    fn of(clock: BlockClock, mined: &[Mined]) -> Result<Self, PaperError> {
+        let mut rows = Self::default();
+        for mined in mined {
+            let number = clock.number_at(mined.block_time);
+            rows.hashes.push(mined.due.hash.to_vec());
+            rows.numbers.push(to_i64("transactions.block_number", number)?);
+            rows.times.push(mined.block_time);
+            rows.gas.push(mined.due.gas_cost().to_string());
+            rows.reasons
+                .push(mined.result.as_ref().err().map(Revert::to_string));
+        }
+        Ok(rows)
+    }
+}
+
+/// Their logs, as columns.
+#[derive(Default)]
+struct Logs {
+    hashes: Vec<Vec<u8>>,
+    indexes: Vec<i32>,
+    tokens: Vec<String>,
+    senders: Vec<String>,
+    receivers: Vec<String>,
+    amounts: Vec<String>,
+}
+
+impl Logs {
+    fn of(mined: &[Mined]) -> Self {
+        let mut logs = Self::default();
+        for mined in mined {
+            let transfers = mined.result.iter().flatten();
+            for (log, index) in transfers.zip(0_i32..) {
+                logs.hashes.push(mined.due.hash.to_vec());
+                logs.indexes.push(index);
+                logs.tokens.push(text(log.token));
+                logs.senders.push(text(log.from));
+                logs.receivers.push(text(log.to));
+                logs.amounts.push(log.amount.to_string());
+            }
+        }
+        logs
+    }
 }
 
 /// A wallet's balances of `assets`; assets that it never held are absent.

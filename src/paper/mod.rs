@@ -15,6 +15,7 @@ mod costs;
 mod error;
 mod execute;
 mod faults;
+mod gauge;
 mod markets;
 mod mine;
 mod settings;

@@ -1,5 +1,7 @@
 //! Quotes and calldata of the paper pool: the accepted price, less a fee and slippage.
 
+use std::sync::Arc;
+
 use alloy_primitives::U256;
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -7,7 +9,7 @@ use sqlx::PgPool;
 use super::{
     codec::{Swap, pool_address},
     error::PaperError,
-    faults::refuse_if_down,
+    gauge::Gauge,
     settings::PaperSettings,
 };
 use crate::{
@@ -26,16 +28,17 @@ pub struct PaperVenue {
     pool: PgPool,
     chain: String,
     settings: PaperSettings,
+    gauge: Arc<Gauge>,
 }
 
 impl PaperVenue {
     /// The venue of `chain`.
-    #[must_use]
-    pub fn new(pool: PgPool, chain: &str, settings: PaperSettings) -> Self {
+    pub(super) fn new(pool: PgPool, chain: &str, settings: PaperSettings, gauge: Arc<Gauge>) -> Self {
         Self {
             pool,
             chain: chain.to_owned(),
             settings,
+            gauge,
         }
     }
 
@@ -54,9 +57,14 @@ impl PaperVenue {
     }
 
     async fn is_up(&self, request: &SwapRequest) -> Result<(), PaperError> {
+        let reading = self.gauge.read().await?;
+        let armed = reading.armed(&self.chain);
+        if armed.is_none() {
+            return Ok(());
+        }
         let tokens = [request.token_in, request.token_out];
         let mut conn = self.pool.acquire().await?;
-        refuse_if_down(&mut conn, &self.chain, &tokens).await
+        armed.refuse_if_down(&mut conn, &tokens).await
     }
 }
 

@@ -6,7 +6,10 @@ use apalis_pg_groups::{Completion, Group};
 use futures::{StreamExt, stream};
 use tracing::warn;
 
-use super::tasks::{SettleTask, TickTask};
+use super::{
+    follow::Followers,
+    tasks::{SettleTask, TickTask},
+};
 use crate::{
     domain::ids::TradeId,
     engine::{Engine, EngineError, Tick, TickOutcome, TickResult},
@@ -21,7 +24,7 @@ const RECORD: &str = "slots cannot be recorded";
 const DRIVES_AT_ONCE: usize = 16;
 
 /// Evaluates the slots of a group together, then continues their new trades.
-pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
+pub async fn ticks(engine: &Engine, followers: &Followers, group: Group<TickTask>) -> Vec<Completion> {
     let slice: Vec<Tick> = group
         .members
         .iter()
@@ -33,7 +36,7 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
     let results = engine.evaluate(&slice).await;
     note_ability(RECORD, unrecorded(&results));
     let fresh = results.iter().filter_map(trade_of).collect();
-    drive_each(engine, fresh).await;
+    drive_each(engine, followers, fresh).await;
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
@@ -78,7 +81,7 @@ fn trade_of(result: &TickResult) -> Option<TradeId> {
 
 /// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next
 /// check in its row.
-pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completion> {
+pub async fn settles(engine: &Engine, followers: &Followers, group: Group<SettleTask>) -> Vec<Completion> {
     let (mut trades, mut watched, mut failures, mut withdrawals) = (vec![], vec![], vec![], vec![]);
     for member in &group.members {
         match &member.payload {
@@ -103,13 +106,17 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
             warn!(withdrawal = withdrawal.0, %error, "withdrawal not continued; will retry");
         }
     }
-    drive_each(engine, trades).await;
+    drive_each(engine, followers, trades).await;
     group.members.iter().map(|_| Completion::Done).collect()
 }
 
-async fn drive_each(engine: &Engine, trades: Vec<TradeId>) {
-    stream::iter(trades)
-        .for_each_concurrent(DRIVES_AT_ONCE, |trade| engine.carry_on(trade))
+/// Leaves trades to their followers, and continues those that nobody follows here.
+async fn drive_each(engine: &Engine, followers: &Followers, trades: Vec<TradeId>) {
+    let rest = trades.into_iter().filter(|trade| !followers.follow(*trade));
+    stream::iter(rest.collect::<Vec<_>>())
+        .for_each_concurrent(DRIVES_AT_ONCE, async |trade| {
+            engine.carry_on(trade).await;
+        })
         .await;
 }
 

@@ -1,5 +1,6 @@
 //! Runs the engine from the task queue: the scheduler pushes tasks, the handlers execute them in groups.
 
+pub mod follow;
 pub mod handlers;
 pub mod scheduler;
 pub mod tasks;

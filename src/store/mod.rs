@@ -30,8 +30,8 @@ pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};
 pub use tick::{history, ticks};
 pub use trade::{
-    dropped, dust, endings, evidence, failure_watches, fill_watches, gas, ordered, sales, stuck, trades,
-    withdrawals,
+    dropped, dust, endings, evidence, failure_watches, fill_watches, gas, ordered, sales, stuck, submission,
+    trades, withdrawals,
 };
 pub(in crate::store) use trade::{liquidated, stopped};
 pub use view::{alive, census, changes, glance, logs, moves, payouts, pnl, spending, views};

@@ -55,6 +55,18 @@ impl Span {
         TimeDelta::from_std(self.0).unwrap_or(TimeDelta::MAX)
     }
 
+    /// Both, one after the other, capped at 100 years.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
+        Self::capped(self.0.saturating_add(more.0))
+    }
+
+    /// Half of it, rounded down to a nanosecond.
+    #[must_use]
+    pub fn halved(self) -> Self {
+        Self(self.0 / 2)
+    }
+
     /// Whether this is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {

@@ -32,6 +32,15 @@ use crate::{
     telemetry::job_line,
 };
 
+/// What one step knows of the trade for the next one.
+#[derive(Default)]
+struct Known {
+    /// Its job, as it was read.
+    job: Option<Arc<Job>>,
+    /// The trade, as the step left it.
+    trade: Option<Trade>,
+}
+
 /// Maximum steps of one call to [`Engine::drive`], so that other trades get their turn.
 const STEPS_MAX: usize = 24;
 
@@ -41,9 +50,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; the trade's next check is then already planned.
     pub async fn drive(&self, trade: TradeId) -> Result<Progress, EngineError> {
-        let mut job = None;
+        let mut known = Known::default();
         for _ in 0..STEPS_MAX {
-            match self.step(trade, &mut job).await {
+            match self.step(trade, &mut known).await {
                 Ok(Progress::Stepped) => {}
                 Ok(done) => return Ok(done),
                 Err(error) => {
@@ -57,11 +66,15 @@ impl Engine {
         Ok(Progress::Waiting)
     }
 
-    /// [Drives](Self::drive) a trade and logs what keeps it from continuing. The schedulers follow it further.
-    pub async fn carry_on(&self, trade: TradeId) {
-        if let Err(error) = self.drive(trade).await {
-            self.say_of(trade, &error, "trade not continued; will retry")
-                .await;
+    /// [Drives](Self::drive) a trade and logs what keeps it from continuing: `None`. The schedulers follow it further.
+    pub async fn carry_on(&self, trade: TradeId) -> Option<Progress> {
+        match self.drive(trade).await {
+            Ok(progress) => Some(progress),
+            Err(error) => {
+                self.say_of(trade, &error, "trade not continued; will retry")
+                    .await;
+                None
+            }
         }
     }
 
@@ -82,39 +95,43 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]; nothing is half done, and the step may be tried again.
     pub async fn settle(&self, id: TradeId) -> Result<Progress, EngineError> {
-        self.step(id, &mut None).await
+        self.step(id, &mut Known::default()).await
     }
 
-    /// Takes one step. `known`: the trade's job, as the step before it read it. What a job orders of a plan counts
-    /// until the plan is signed, so it is read again before that.
-    async fn step(&self, id: TradeId, known: &mut Option<Arc<Job>>) -> Result<Progress, EngineError> {
-        let (trade, remembered) = trades::load_with_job(&self.pool, &self.memory, id).await?;
-        let before = known.take().filter(|_| !trade.state.transactions.is_empty());
+    /// Takes one step. What a job orders of a plan counts until the plan is signed, so the job is read again before
+    /// that.
+    async fn step(&self, id: TradeId, known: &mut Known) -> Result<Progress, EngineError> {
+        let (trade, remembered) = match known.trade.take() {
+            Some(trade) => (trade, None),
+            None => trades::load_with_job(&self.pool, &self.memory, id).await?,
+        };
+        let before = known.job.take().filter(|_| !trade.state.transactions.is_empty());
         let job = match remembered.or(before) {
             Some(job) => job,
             None => Arc::new(self.job_of(trade.job).await?),
         };
-        let job: &Job = known.insert(job);
+        let job: &Job = known.job.insert(job);
+        let next = &mut known.trade;
         let market = self.markets.market(&job.account).await?;
         if let Some(transaction) = unsent(&trade, &market.chain.patience()) {
-            return self.broadcast(job, &trade, &market, transaction).await;
+            return self.broadcast(job, trade, &market, transaction, next).await;
         }
         let observed = observe(&trade, job, &market).await;
-        let next = |patience: &Patience| {
+        let next_of = |patience: &Patience| {
             next_step(&trade.state, &observed.view, patience, trade.read_at)
                 .map_err(|source| EngineError::Illegal { trade: id, source })
         };
         // The job's gas limit only applies to replacements, and reading it takes a request.
-        let mut step = next(&market.chain.patience())?;
+        let mut step = next_of(&market.chain.patience())?;
         if matches!(step, Step::Replace { .. }) {
-            step = next(&self.patience(job, &trade, &market).await?)?;
+            step = next_of(&self.patience(job, &trade, &market).await?)?;
         }
         job_line!(debug, job, trade = id.0, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),
-            Step::Allocate => self.allocate_step(job, &trade, &market).await,
+            Step::Allocate => self.allocate_step(job, &trade, &market, next).await,
             Step::Expire => self.expire(job, &trade).await,
-            Step::Broadcast { transaction } => self.broadcast(job, &trade, &market, transaction).await,
+            Step::Broadcast { transaction } => self.broadcast(job, trade, &market, transaction, next).await,
             Step::Replace { transaction } => {
                 let purpose = newest_purpose(&trade, transaction);
                 self.replace(job, &trade, &market, transaction, purpose).await?;
@@ -162,8 +179,17 @@ impl Engine {
             until_news(&trade.state, &observed.view, &patience, block_time, trade.read_at)
         });
         let pause = news.unwrap_or_else(|| self.intervals(1));
-        trades::check_again(&self.pool, trade.id, pause, observed.doubt.as_deref()).await?;
-        Ok(Progress::Waiting)
+        if !self.is_planned(trade, pause) || observed.doubt.is_some() {
+            let later = pause.saturating_add(self.follows);
+            trades::check_again(&self.pool, trade.id, later, observed.doubt.as_deref()).await?;
+        }
+        Ok(Progress::Sent(pause))
+    }
+
+    /// Whether the schedulers leave a trade alone until well after a look in `pause`: its caller follows it.
+    fn is_planned(&self, trade: &Trade, pause: Span) -> bool {
+        let least = pause.saturating_add(self.follows.halved()).after(trade.read_at);
+        !self.follows.is_zero() && trade.next_check_at.is_some_and(|planned| planned >= least)
     }
 
     /// How long bytes that were just sent are left alone: they are in the next block at the earliest, whenever that
@@ -183,13 +209,15 @@ impl Engine {
         Span::from_millis(millis.saturating_mul(count.into()))
     }
 
-    /// Sends the newest attempt's stored bytes to the node. No answer frees a nonce or fails a trade.
+    /// Sends the newest attempt's stored bytes to the node. `next`: the trade after that, if more of it is to be sent
+    /// at once. No answer frees a nonce or fails a trade.
     async fn broadcast(
         &self,
         job: &Job,
-        trade: &Trade,
+        mut trade: Trade,
         market: &Market,
         index: usize,
+        next: &mut Option<Trade>,
     ) -> Result<Progress, EngineError> {
         let open = trade.state.transactions.get(index);
         let Some((open, newest)) = open.and_then(|open| Some((open, open.attempts.last()?))) else {
@@ -207,9 +235,10 @@ impl Engine {
         reach("sent");
         // The swap behind an approve goes out at once: nonces keep their order.
         let last = trade.state.transactions.len() <= index.saturating_add(1);
+        let pause = self.until_a_block(market);
         let done = match &answer {
             Ok(_) if !last => None,
-            Ok(_) | Err(SendError::NonceTooLow) => Some(self.until_a_block(market)),
+            Ok(_) | Err(SendError::NonceTooLow) => Some(pause.saturating_add(self.follows)),
             Err(_) => None,
         };
         let sends = signers::note_sent(&self.pool, newest.hash, kind, &said, done).await?;
@@ -218,16 +247,24 @@ impl Engine {
         let swallowed = answer.is_ok() && sends >= SWALLOWED_SENDS;
         if swallowed && open.has_waited_long(&market.chain.patience(), trade.read_at) {
             job_line!(warn, job, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
-            stuck::tell(&self.pool, trade, newest.hash, sends).await?;
+            stuck::tell(&self.pool, &trade, newest.hash, sends).await?;
         }
         match answer {
-            Ok(_) if !last => Ok(Progress::Stepped),
-            Ok(_) | Err(SendError::NonceTooLow) => Ok(Progress::Waiting),
+            Ok(_) if !last => {
+                let attempts = trade.state.transactions.get_mut(index);
+                if let Some(sent) = attempts.and_then(|open| open.attempts.last_mut()) {
+                    sent.sent_at = Some(trade.read_at);
+                    *next = Some(trade);
+                }
+                Ok(Progress::Stepped)
+            }
+            Ok(_) | Err(SendError::NonceTooLow) => Ok(Progress::Sent(pause)),
             Err(SendError::Underpriced) => {
-                let purpose = newest_purpose(trade, index);
-                let patience = self.patience(job, trade, market).await?;
+                let purpose = newest_purpose(&trade, index);
+                let patience = self.patience(job, &trade, market).await?;
                 // A node that always says so must not drive the fees up without end.
-                if patience.allows(open, purpose) && self.replace(job, trade, market, index, purpose).await? {
+                if patience.allows(open, purpose) && self.replace(job, &trade, market, index, purpose).await?
+                {
                     return Ok(Progress::Stepped);
                 }
                 self.look_later(trade.id, 1, Some(&said)).await

@@ -21,7 +21,8 @@ use crate::{
     store::{
         jobs::Job,
         room::Reservation,
-        signers::{self, Signed, SignerState, Submission, Submitted},
+        signers::{self, Signed, SignerState},
+        submission::{self, Submission, Submitted},
         trades::Trade,
     },
     telemetry::job_line,
@@ -32,8 +33,8 @@ const CANCEL_GAS: u64 = 21_000;
 
 /// The result of an allocation.
 pub(in crate::engine) enum Allocation {
-    /// The trade has its nonces.
-    Recorded,
+    /// The trade has its nonces: as it is now.
+    Recorded(Box<Trade>),
     /// Another worker moved the counter or took the last place first.
     Raced,
     /// The job was stopped meanwhile.
@@ -42,6 +43,14 @@ pub(in crate::engine) enum Allocation {
     Blocked(String),
     /// No trade of this wallet can get a nonce now, for this reason.
     Stopped(String),
+}
+
+/// What the ledger says of the wallet.
+pub(in crate::engine) struct Known {
+    /// Its counter, if this database has one.
+    pub(in crate::engine) signer: Option<SignerState>,
+    /// Trades of it wait for their turn.
+    pub(in crate::engine) calls_next: bool,
 }
 
 /// Calls that may be signed, or why the chain takes none now.
@@ -53,7 +62,7 @@ enum Planned {
 impl From<Submitted> for Allocation {
     fn from(submitted: Submitted) -> Self {
         match submitted {
-            Submitted::Recorded => Self::Recorded,
+            Submitted::Recorded(trade) => Self::Recorded(trade),
             Submitted::Unwanted => Self::Unwanted,
             Submitted::Raced | Submitted::PipelineFull => Self::Raced,
             Submitted::Unfunded(Asset::Native) => Self::Blocked("not enough native coin for gas".to_owned()),
@@ -72,7 +81,7 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
-        known: Option<SignerState>,
+        known: Known,
     ) -> Result<Allocation, EngineError> {
         match &job.refused {
             Some(refused) => Ok(Allocation::Blocked(format!(
@@ -87,7 +96,10 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
-        known: Option<SignerState>,
+        Known {
+            signer: known,
+            calls_next,
+        }: Known,
     ) -> Result<Allocation, EngineError> {
         // Nothing is asked for a wallet that the ledger stops.
         if let Some(why) = known.as_ref().and_then(stopped) {
@@ -140,19 +152,18 @@ impl Engine {
         reach("signed");
         let reservations = reservations(job, &request, gas, &balances?)?;
         let submission = Submission {
-            job: job.id,
-            reason: trade.reason,
-            trade: trade.id,
-            version: trade.version,
+            trade,
             account: &job.account,
             seen: &seen,
             transactions: &transactions,
             deadline,
             reservations: &reservations,
             pipeline_max: self.settings.pipeline_max,
+            first_check: self.follows,
+            calls_next,
         };
-        let submitted = signers::submit(&self.pool, &submission).await?;
-        if matches!(submitted, Submitted::Recorded) {
+        let submitted = submission::submit(&self.pool, &submission).await?;
+        if matches!(submitted, Submitted::Recorded(_)) {
             reach("recorded");
             say_recorded(job, trade, seen.next_nonce);
         }

@@ -4,7 +4,7 @@ use crate::engine::{
     core::Engine,
     error::EngineError,
     progress::{BLOCKED_INTERVALS, Progress},
-    submit::Allocation,
+    submit::{Allocation, Known},
 };
 use crate::{
     ports::{Market, QuoteError},
@@ -20,13 +20,17 @@ use crate::{
 /// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
 const TURN_INTERVALS: u32 = 30;
 
+/// Tries of a trade whose counter or balances change while it signs, before it waits for its turn.
+const RACES_MAX: u32 = 4;
+
 impl Engine {
-    /// Assigns nonces to a pending trade, if it is its turn.
+    /// Assigns nonces to a pending trade, if it is its turn. `after`: the trade after that, if it has them.
     pub(in crate::engine) async fn allocate_step(
         &self,
         job: &Job,
         trade: &Trade,
         market: &Market,
+        after: &mut Option<Trade>,
     ) -> Result<Progress, EngineError> {
         if !trade.reason.is_wanted(job.status) {
             return self.drop_plan(job, trade).await;
@@ -36,34 +40,48 @@ impl Engine {
             account: &job.account,
             pipeline_max: self.settings.pipeline_max,
         };
-        // Before anything that costs: most of those who ask must wait.
-        let (state, signer) = next(&self.pool, &turn).await?;
-        if !state.may_go {
-            return self.wait_for_turn(&turn, job).await;
-        }
-        match self.allocate(job, trade, market, signer).await {
-            Ok(Allocation::Recorded | Allocation::Unwanted) => Ok(Progress::Stepped),
-            Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
-            // One of them looks for all.
-            Ok(Allocation::Stopped(why)) => match self.wait_for_turn(&turn, job).await? {
-                Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
-                asleep => Ok(asleep),
-            },
-            Ok(Allocation::Blocked(why)) => {
-                if state.waits {
-                    turns::leave(&self.pool, &turn).await?;
-                }
-                self.wait_for_nonce(&turn, job, &why).await
+        let _alone = self.wallets.alone(&job.account).await;
+        for _ in 0..RACES_MAX {
+            // Before anything that costs: most of those who ask must wait.
+            let (state, signer) = next(&self.pool, &turn).await?;
+            if !state.may_go {
+                break;
             }
-            Err(error) => {
-                let of_this_trade =
-                    matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
-                if of_this_trade && state.waits {
-                    turns::leave(&self.pool, &turn).await?;
+            let known = Known {
+                signer,
+                calls_next: state.any_waits,
+            };
+            match self.allocate(job, trade, market, known).await {
+                Ok(Allocation::Raced) => {}
+                Ok(Allocation::Recorded(recorded)) => {
+                    *after = Some(*recorded);
+                    return Ok(Progress::Stepped);
                 }
-                Err(error)
+                Ok(Allocation::Unwanted) => return Ok(Progress::Stepped),
+                // One of them looks for all.
+                Ok(Allocation::Stopped(why)) => {
+                    return match self.wait_for_turn(&turn, job).await? {
+                        Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
+                        asleep => Ok(asleep),
+                    };
+                }
+                Ok(Allocation::Blocked(why)) => {
+                    if state.waits {
+                        turns::leave(&self.pool, &turn).await?;
+                    }
+                    return self.wait_for_nonce(&turn, job, &why).await;
+                }
+                Err(error) => {
+                    let of_this_trade =
+                        matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
+                    if of_this_trade && state.waits {
+                        turns::leave(&self.pool, &turn).await?;
+                    }
+                    return Err(error);
+                }
             }
         }
+        self.wait_for_turn(&turn, job).await
     }
 
     /// Goes to sleep, or continues at once if it is first in line.

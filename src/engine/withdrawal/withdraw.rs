@@ -23,7 +23,8 @@ use crate::{
     store::{
         jobs::{self, Filter, Job},
         room::Reservation,
-        signers::{SignerState, Submitted},
+        signers::SignerState,
+        submission::Submitted,
         withdrawals::{self, NewWithdrawal},
     },
 };

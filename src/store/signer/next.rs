@@ -20,6 +20,7 @@ pub async fn next(pool: &PgPool, turn: &Turn<'_>) -> Result<(TurnState, Option<S
     let row = sqlx::query!(
         r#"SELECT coalesce(first_turn($1, $2, $3) >= $4, true) AND open_transactions($1, $2, $3) < $5 AS "may_go!",
                   EXISTS (SELECT FROM turns WHERE trade_id = $4) AS "waits!",
+                  EXISTS (SELECT FROM turns WHERE (realm, chain, wallet) = ($1, $2, $3)) AS "any_waits!",
                   s.next_nonce AS "next_nonce?", s.settlements AS "settlements?", s.halted_reason AS "halted?",
                   (SELECT t.id FROM reservations r JOIN trades t ON t.id = r.trade_id
                    JOIN transactions x ON x.trade_id = t.id
@@ -41,6 +42,7 @@ pub async fn next(pool: &PgPool, turn: &Turn<'_>) -> Result<(TurnState, Option<S
     let state = TurnState {
         may_go: row.may_go,
         waits: row.waits,
+        any_waits: row.any_waits,
     };
     let signer = row.next_nonce.zip(row.settlements);
     let signer = signer.map(|(next_nonce, settlements)| {

@@ -2,24 +2,19 @@
 
 use alloy_primitives::{B256, Bytes};
 use sqlx::{PgConnection, PgPool};
-use strum::VariantArray;
 
 use crate::domain::{
-    Timestamp,
-    decision::Reason,
     event::Event,
     ids::{TradeId, TransactionId, Version},
-    job::{Account, JobId, JobStatus},
-    onchain::{AnswerKind, Asset, Fees, SignedTransaction},
+    job::Account,
+    onchain::{AnswerKind, Fees, SignedTransaction},
     span::Span,
     trade::Purpose,
 };
 use crate::store::{
     StoreError, WAKE_CHANNEL,
     columns::{clean_text, lower, to_i64, unsigned},
-    room::{Reservation, room},
     session::begin,
-    turns,
 };
 
 /// A signer's counter.
@@ -181,108 +176,6 @@ pub struct Signed {
     pub gas_limit: u64,
 }
 
-/// Everything that must be true at once for a trade to get its nonces.
-#[derive(Debug, Clone)]
-pub struct Submission<'a> {
-    /// The job, whose status still wants it.
-    pub job: JobId,
-    /// The rule it was planned for.
-    pub reason: Reason,
-    /// The trade, still PENDING at this version.
-    pub trade: TradeId,
-    /// Version the trade was read at.
-    pub version: Version,
-    /// The signer.
-    pub account: &'a Account,
-    /// The counter as it was when the transactions were signed and the balances read.
-    pub seen: &'a SignerState,
-    /// In nonce order, the first taking `seen.next_nonce`.
-    pub transactions: &'a [Signed],
-    /// Block time after which their calldata is refused.
-    pub deadline: Timestamp,
-    /// What the trade may take out of the wallet.
-    pub reservations: &'a [Reservation],
-    /// Most transactions of one signer that may be open at once.
-    pub pipeline_max: i64,
-}
-
-/// The result of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Submitted {
-    /// Recorded: the nonces belong to this trade permanently.
-    Recorded,
-    /// The job was stopped, or is being sold: it wants this trade no more.
-    Unwanted,
-    /// The counter, the balances or the trade changed meanwhile: read everything again.
-    Raced,
-    /// Other open trades have reserved what this one wants.
-    Unfunded(Asset),
-    /// Too many transactions of this signer are open.
-    PipelineFull,
-}
-
-/// Takes nonces, reserves and records, all or nothing. Nothing may be sent before this has committed.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
-    let mut tx = begin(pool).await?;
-    match take_wanted(&mut tx, submission).await? {
-        Submitted::Recorded => {}
-        other => return Ok(other),
-    }
-    let room = room(&mut *tx, submission.account).await?;
-    if room.open >= submission.pipeline_max {
-        return Ok(Submitted::PipelineFull);
-    }
-    if let Some(asset) = room.lacks(submission.reservations) {
-        return Ok(Submitted::Unfunded(asset));
-    }
-    if !bind(&mut tx, submission).await? {
-        return Ok(Submitted::Raced);
-    }
-    turns::call(&mut tx, submission.account, submission.pipeline_max).await?;
-    tx.commit().await?;
-    Ok(Submitted::Recorded)
-}
-
-/// Takes the nonces of a trade that its job still wants. The share lock makes a pause wait for us, or us see the pause.
-/// Jobs are locked before signers, as everywhere: the counter is only looked at once the job is known to want it.
-async fn take_wanted(
-    connection: &mut PgConnection,
-    submission: &Submission<'_>,
-) -> Result<Submitted, StoreError> {
-    let (account, seen) = (submission.account, submission.seen);
-    let wanting = JobStatus::VARIANTS
-        .iter()
-        .filter(|status| submission.reason.is_wanted(**status));
-    let wanting: Vec<String> = wanting.map(ToString::to_string).collect();
-    let row = sqlx::query!(
-        r#"WITH job AS MATERIALIZED (SELECT status = ANY ($2::text[]) AS wants FROM jobs WHERE id = $1 FOR SHARE
-           ), taken AS (
-               UPDATE signers SET next_nonce = next_nonce + $8
-               WHERE (SELECT wants FROM job) AND realm = $3 AND chain = $4 AND address = $5 AND next_nonce = $6
-                 AND settlements = $7 AND halted_at IS NULL
-               RETURNING next_nonce)
-           SELECT job.wants AS "wants!", EXISTS (SELECT FROM taken) AS "taken!" FROM job"#,
-        submission.job.0,
-        &wanting,
-        account.realm.to_string(),
-        account.chain,
-        lower(account.wallet) as _,
-        to_i64("signers.next_nonce", seen.next_nonce)?,
-        seen.settlements,
-        to_i64("signers.next_nonce", submission.transactions.len())?,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(match (row.wants, row.taken) {
-        (false, _) => Submitted::Unwanted,
-        (true, false) => Submitted::Raced,
-        (true, true) => Submitted::Recorded,
-    })
-}
-
 /// Takes `count` nonces, if the counter and the balances are still those that were `seen`.
 pub(in crate::store) async fn take_nonces(
     connection: &mut PgConnection,
@@ -304,69 +197,6 @@ pub(in crate::store) async fn take_nonces(
     .execute(connection)
     .await?;
     Ok(taken.rows_affected() == 1)
-}
-
-/// Records the transactions of a trade that is still PENDING at its version, what was signed for them and what they may
-/// take, all in one statement. `false`: another worker moved the trade first, and nothing was recorded.
-async fn bind(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
-    let account = submission.account;
-    let (mut purposes, mut hashes, mut raws) = (vec![], vec![], vec![]);
-    let (mut fees, mut tips, mut gas) = (vec![], vec![], vec![]);
-    for signed in submission.transactions {
-        purposes.push(signed.purpose.to_string());
-        hashes.push(signed.signed.hash.to_vec());
-        raws.push(signed.signed.raw.to_vec());
-        fees.push(signed.fees.max_fee_per_gas.to_string());
-        tips.push(signed.fees.max_priority_fee_per_gas.to_string());
-        gas.push(to_i64("attempts.gas_limit", signed.gas_limit)?);
-    }
-    let wishes = submission
-        .reservations
-        .iter()
-        .filter(|wish| !wish.amount.is_zero());
-    let (assets, amounts): (Vec<String>, Vec<String>) = wishes
-        .map(|wish| (wish.asset.to_string(), wish.amount.to_string()))
-        .unzip();
-    let moved = sqlx::query_scalar!(
-        r#"WITH turn AS (DELETE FROM turns WHERE trade_id = $1
-           ), moved AS (
-               UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
-               WHERE id = $1 AND status = 'PENDING' AND version = $2 RETURNING id
-           ), bound AS (
-               INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
-               SELECT moved.id, $3, $4, $5::text, $6 + s.place - 1, s.purpose, $7
-               FROM moved, unnest($8::text[]) WITH ORDINALITY AS s (purpose, place) ORDER BY s.place
-               RETURNING id, nonce
-           ), signed AS (
-               INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
-               SELECT bound.id, s.purpose, s.hash, s.raw, s.fee::numeric, s.tip::numeric, s.gas
-               FROM unnest($8::text[], $9::bytea[], $10::bytea[], $11::text[], $12::text[], $13::bigint[])
-                    WITH ORDINALITY AS s (purpose, hash, raw, fee, tip, gas, place)
-               JOIN bound ON bound.nonce = $6 + s.place - 1 ORDER BY s.place
-           ), reserved AS (
-               INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
-               SELECT moved.id, $3, $4, $5::text, w.asset, w.amount::numeric
-               FROM moved, unnest($14::text[], $15::text[]) AS w (asset, amount))
-           SELECT count(*) AS "moved!" FROM moved"#,
-        submission.trade.0,
-        submission.version.0,
-        account.realm.to_string(),
-        account.chain,
-        lower(account.wallet) as _,
-        to_i64("transactions.nonce", submission.seen.next_nonce)?,
-        submission.deadline,
-        &purposes,
-        &hashes,
-        &raws,
-        &fees,
-        &tips,
-        &gas,
-        &assets,
-        &amounts,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(moved == 1)
 }
 
 pub(in crate::store) async fn insert_attempt(

@@ -35,6 +35,8 @@ pub struct TurnState {
     pub may_go: bool,
     /// It waits already.
     pub waits: bool,
+    /// It, or another trade of the wallet, waits.
+    pub any_waits: bool,
 }
 
 /// The result of putting a trade to sleep.

@@ -17,8 +17,8 @@ use crate::domain::{
     units::{Amount, Price, Usd},
 };
 use crate::store::{
-    StoreError,
-    columns::{clean_text, to_i64, to_json},
+    StoreError, WAKE_CHANNEL,
+    columns::{clean_text, lower, to_i64, to_json},
     failure_watches,
     gas::{self, GasPaid},
     jobs::{self, Job},
@@ -115,32 +115,20 @@ pub async fn commit_fill(
     let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let fill = &settled.fill;
-    let moved = sqlx::query!(
-        "UPDATE trades SET status = 'EXECUTED', tx_hash = $3, base_amount = $4::text::numeric,
-                quote_amount = $5::text::numeric, price_usd = $6, gas_usd = $7::numeric, executed_at = $8,
-                next_check_at = NULL, note = NULL, version = version + 1
-         WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
-        trade.id.0,
-        trade.version.0,
-        settled.hash.as_slice(),
-        fill.base_amount.to_string(),
-        fill.quote_amount.to_string(),
-        settled.price.decimal(),
-        settled.gas_usd.decimal(),
-        settled.block_time,
-    )
-    .execute(&mut *tx)
-    .await?;
-    if moved.rows_affected() != 1 {
+    let booked = match book(job.position, fill) {
+        Ok(booked) => booked,
+        // What another worker booked may be why.
+        Err(_) if !is_submitted(&mut tx, trade).await? => return Ok(Ended::Raced),
+        Err(source) => {
+            return Err(BookError::Money {
+                trade: trade.id,
+                source,
+            });
+        }
+    };
+    if !record_fill(&mut tx, trade, &job, settled, &booked).await? {
         return Ok(Ended::Raced);
     }
-    let booked = book(job.position, fill).map_err(|source| BookError::Money {
-        trade: trade.id,
-        source,
-    })?;
-    insert_fill(&mut tx, trade, &job, settled, &booked).await?;
-    gas::record(&mut tx, trade.id, &settled.gas).await?;
-    update_position(&mut tx, trade, &job, settled, &booked).await?;
     let held = !booked.position.token_balance.is_zero();
     let is_idle = job.status == JobStatus::Idle && held;
     if is_idle && !ordered::keeps_its_tokens(&mut tx, trade, &job).await? {
@@ -151,89 +139,102 @@ pub async fn commit_fill(
     stopped::after_fill(&mut tx, trade, &job, &booked).await?;
     ordered::after_fill(&mut tx, trade, &job, (fill, &booked)).await?;
     stopped::after_profit(&mut tx, trade, &job).await?;
-    release(&mut tx, trade, &job, pipeline_max).await?;
-    let payload = filled_payload(trade, settled, &booked)?;
-    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFilled, payload).await?;
+    turns::call(&mut tx, &job.account, pipeline_max).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
 }
 
-async fn insert_fill(
+/// Whether the trade is still as it was read.
+async fn is_submitted(connection: &mut PgConnection, trade: &Trade) -> Result<bool, StoreError> {
+    let unmoved = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM trades WHERE id = $1 AND status = 'SUBMITTED' AND version = $2) AS "unmoved!""#,
+        trade.id.0,
+        trade.version.0,
+    );
+    Ok(unmoved.fetch_one(connection).await?)
+}
+
+/// Gas of each transaction, as columns.
+#[derive(Default)]
+struct GasColumns {
+    hashes: Vec<Vec<u8>>,
+    success: Vec<bool>,
+    native: Vec<String>,
+    dollars: Vec<rust_decimal::Decimal>,
+    mined_at: Vec<Timestamp>,
+}
+
+impl GasColumns {
+    fn of(paid: &[GasPaid]) -> Self {
+        let mut columns = Self::default();
+        for paid in paid {
+            columns.hashes.push(paid.hash.to_vec());
+            columns.success.push(paid.success);
+            columns.native.push(paid.gas_native.to_string());
+            columns.dollars.push(paid.gas_usd.decimal());
+            columns.mined_at.push(paid.mined_at);
+        }
+        columns
+    }
+}
+
+/// Everything that every fill changes, in one statement. `false`: another worker moved the trade first. The job must be
+/// locked; the signer is from here on.
+async fn record_fill(
     connection: &mut PgConnection,
     trade: &Trade,
     job: &Job,
     settled: &Settlement,
     booked: &Booked,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "WITH filled AS (
-             INSERT INTO fills (trade_id, job_id, cycle, side, base_amount, quote_amount, quote_usd, quote_price_usd,
-                                quote_price_source, quote_price_at, cost_sold_usd, realized_usd, gas_native, gas_usd,
-                                tx_hash, block_number, block_hash, filled_at, round)
-             VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::numeric, $8, $9, $10, $11::numeric,
-                     $12::numeric, $13::text::numeric, $14::numeric, $15, $16, $17, $18,
-                     (SELECT count(*) + 1 FROM fills WHERE trade_id = $1 AND kind = 'reversal'))
-             RETURNING id, block_number, block_hash)
-         INSERT INTO fill_watches (fill_id, block_number, block_hash) SELECT * FROM filled",
+) -> Result<bool, BookError> {
+    let fill = &settled.fill;
+    let remembered = trade.remembered(booked.average_cost_kept(fill));
+    let last = job.last.booked(remembered, booked.position.token_balance);
+    let paid = PocketMove::Traded(fill.side, fill.quote_usd, settled.gas_usd);
+    let pocket = pocket::after(job, paid)?;
+    let gas = GasColumns::of(&settled.gas);
+    let recorded = sqlx::query_file!(
+        "src/store/sql/trade_fill.sql",
         trade.id.0,
-        job.id.0,
+        trade.version.0,
+        settled.hash.as_slice(),
+        fill.base_amount.to_string(),
+        fill.quote_amount.to_string(),
+        settled.price.decimal(),
+        settled.gas_usd.decimal(),
+        settled.block_time,
         job.cycle,
-        trade.side.to_string(),
-        settled.fill.base_amount.to_string(),
-        settled.fill.quote_amount.to_string(),
-        settled.fill.quote_usd.decimal(),
+        fill.quote_usd.decimal(),
         settled.quote_price.0.decimal(),
         settled.quote_price.1,
         settled.quote_price.2,
         booked.cost_sold.decimal(),
         booked.realized.decimal(),
         settled.gas_native.to_string(),
-        settled.gas_usd.decimal(),
-        settled.hash.as_slice(),
         to_i64("fills.block_number", settled.block_number)?,
         settled.block_hash.as_slice(),
-        settled.block_time,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The new version makes void whatever another tick of this job decides on what it read before.
-async fn update_position(
-    connection: &mut PgConnection,
-    trade: &Trade,
-    job: &Job,
-    settled: &Settlement,
-    booked: &Booked,
-) -> Result<(), StoreError> {
-    let fill = trade.remembered(booked.average_cost_kept(&settled.fill));
-    let last = job.last.booked(fill, booked.position.token_balance);
-    let paid = PocketMove::Traded(settled.fill.side, settled.fill.quote_usd, settled.gas_usd);
-    let pocket = pocket::after(job, paid)?;
-    sqlx::query!(
-        "UPDATE jobs SET
-            token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
-            realized_pnl = $5::numeric, gas_usd = gas_usd + $6::numeric,
-            total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
-            last_fills = $9, out_of_pocket = $10::numeric, money_in = $11::numeric,
-            failures_in_row = 0, backoff_until = NULL, last_error = NULL, version = version + 1
-         WHERE id = $1",
-        job.id.0,
+        &gas.hashes,
+        &gas.success,
+        &gas.native,
+        &gas.dollars,
+        &gas.mined_at,
         booked.position.token_balance.to_string(),
         booked.position.cost_basis.decimal(),
         booked.position.quote_balance.to_string(),
         booked.position.realized_pnl.decimal(),
-        settled.gas_usd.decimal(),
-        trade.side.to_string(),
-        settled.fill.quote_usd.decimal(),
         to_json("jobs.last_fills", &last)?,
         pocket.out().decimal(),
         pocket.money_in().decimal(),
+        job.account.realm.to_string(),
+        job.account.chain,
+        lower(job.account.wallet),
+        Event::TradeFilled.to_string(),
+        filled_payload(trade, settled, booked)?,
+        WAKE_CHANNEL,
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(())
+    Ok(recorded.is_some())
 }
 
 /// One slice is sold: count it, and finish when nothing is left.

@@ -12,5 +12,6 @@ pub mod ordered;
 pub mod sales;
 pub(in crate::store) mod stopped;
 pub mod stuck;
+pub mod submission;
 pub mod trades;
 pub mod withdrawals;

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use crate::store::{
     StoreError, WAKE_CHANNEL,
-    columns::{amount, clean_text, hash, price, unsigned, usd, word},
+    columns::{amount, clean_text, hash, numbers, price, unsigned, usd, word},
     jobs::Job,
     memory::{JobMemory, RowVersion},
     ticks::{SlotSeen, Tick},
@@ -159,6 +159,8 @@ pub struct Trade {
     pub version: Version,
     /// The database's time when it was read.
     pub read_at: Timestamp,
+    /// When the schedulers look at it next, while it is open.
+    pub next_check_at: Option<Timestamp>,
     /// Its status, and its transactions with everything that was signed for them.
     pub state: TradeState,
     /// The bytes of every attempt, in the order of `state.transactions` and their attempts.
@@ -207,7 +209,7 @@ async fn load_versioned(pool: &PgPool, id: TradeId) -> Result<(Trade, RowVersion
     let rows = sqlx::query!(
         r#"SELECT t.job_id, t.slot, t.side, t.reason, t.status, t.amount_in::text AS "amount_in!",
                   t.amount_out_min::text AS "amount_out_min!", t.value_usd::numeric AS "value_usd!: Decimal",
-                  t.plan_price_usd, t.version, t.expires_at, clock_timestamp() AS "read_at!",
+                  t.plan_price_usd, t.version, t.expires_at, t.next_check_at, clock_timestamp() AS "read_at!",
                   j.xmin::text AS "row_by!", j.updated_at AS row_at,
                   x.id AS "id?", x.nonce AS "nonce?", x.purpose AS "transaction_purpose?", x.deadline AS "deadline?",
                   a.purpose AS "purpose?", a.hash AS "hash?", a.raw AS "raw?", a.recorded_at AS "recorded_at?",
@@ -240,6 +242,7 @@ async fn load_versioned(pool: &PgPool, id: TradeId) -> Result<(Trade, RowVersion
         price: price("trades.plan_price_usd", row.plan_price_usd)?,
         version: Version(row.version),
         read_at: row.read_at,
+        next_check_at: row.next_check_at,
         state: TradeState {
             status,
             expires_at: row.expires_at,
@@ -370,6 +373,27 @@ pub async fn check_again(
         note.map(clean_text),
     )
     .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Leaves open trades that a worker had followed to the schedulers, who look at them now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn hand_back(pool: &PgPool, trades: &[TradeId]) -> Result<(), StoreError> {
+    if trades.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "WITH given AS (
+             UPDATE trades SET next_check_at = least(next_check_at, now())
+             WHERE id = ANY ($1) AND status IN ('PENDING', 'SUBMITTED') RETURNING id)
+         SELECT pg_notify($2, 'trade')::text AS woken WHERE EXISTS (SELECT FROM given)",
+        &numbers(trades),
+        WAKE_CHANNEL,
+    )
+    .fetch_optional(pool)
     .await?;
     Ok(())
 }

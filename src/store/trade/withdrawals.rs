@@ -19,7 +19,8 @@ use crate::store::{
     columns::{address, amount, clean_text, lower, unsigned, usd, word},
     room::{Reservation, room},
     session::begin,
-    signers::{self, Signed, SignerState, Submitted},
+    signers::{self, Signed, SignerState},
+    submission::Submitted,
     trades, turns,
 };
 
@@ -414,10 +415,14 @@ pub async fn end(
 /// # Errors
 /// [`StoreError`].
 pub async fn reopen(pool: &PgPool, withdrawal: &Withdrawal) -> Result<bool, StoreError> {
+    // What it reserves again makes every balance of its signer that was read before this stale.
     let moved = sqlx::query!(
-        "UPDATE withdrawals SET status = 'SUBMITTED', failure_kind = NULL, value_usd = NULL, note = 'its block was reorged out',
-                next_check_at = now(), version = version + 1
-         WHERE id = $1 AND version = $2 AND next_check_at IS NOT NULL",
+        "WITH opened AS (
+             UPDATE withdrawals SET status = 'SUBMITTED', failure_kind = NULL, value_usd = NULL,
+                    note = 'its block was reorged out', next_check_at = now(), version = version + 1
+             WHERE id = $1 AND version = $2 AND next_check_at IS NOT NULL RETURNING realm, chain, wallet)
+         UPDATE signers s SET settlements = settlements + 1 FROM opened o
+         WHERE s.realm = o.realm AND s.chain = o.chain AND s.address = o.wallet",
         withdrawal.id.0,
         withdrawal.version.0,
     )

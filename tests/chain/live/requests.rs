@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use testkit::{
     live::World,
     meter::{Count, Meter},
-    statements::Statements,
+    statements::{Statement, Statements},
 };
 
 use crate::live::{
@@ -41,10 +41,12 @@ const fn cost(statements: usize, transactions: usize) -> Cost {
     }
 }
 
-/// Most statements and transactions of a buy: the engine's, and with them those of scheduler and queue.
-const BUY_STATEMENTS: [Cost; 2] = [cost(36, 20), cost(110, 80)];
+/// Most statements and transactions of the engine from the plan of a buy to its fill.
+const PLAN_TO_FILL: Cost = cost(25, 10);
+/// Most statements and transactions of a buy and its slot: the engine's, and with them those of scheduler and queue.
+const BUY_STATEMENTS: [Cost; 2] = [cost(24, 18), cost(80, 65)];
 /// The same of a sale whose token must be approved twice.
-const SELL_STATEMENTS: [Cost; 2] = [cost(58, 30), cost(130, 90)];
+const SELL_STATEMENTS: [Cost; 2] = [cost(42, 25), cost(100, 75)];
 
 /// The world, the meter between it and its node, and the one between it and its database.
 async fn metered() -> (World, Meter, Statements) {
@@ -112,6 +114,34 @@ fn calls_of(count: &Count, method: &str) -> usize {
     count.calls().get(method).copied().unwrap_or_default()
 }
 
+/// What the engine did from the plan to the fill, and with it all that scheduler and queue did meanwhile.
+fn from_plan_to_fill(statements: &[Statement]) {
+    let place = |words: &str| {
+        statements
+            .iter()
+            .position(|statement| statement.sql.contains(words))
+    };
+    // The fill commits within a few statements.
+    let between = place("INSERT INTO trades").zip(place("INSERT INTO fills"));
+    let Some((plan, fill)) = between.filter(|(plan, fill)| plan < fill) else {
+        return;
+    };
+    let booked = &statements[fill];
+    let ends =
+        |statement: &&Statement| statement.connection == booked.connection && statement.sql == "COMMIT";
+    let rest = &statements[fill..];
+    let end = rest
+        .iter()
+        .position(|statement| ends(&statement))
+        .unwrap_or_default();
+    let costs = Costs::of(&statements[plan..=fill + end]);
+    let (engine, all) = (costs.part(Part::Engine), costs.trade());
+    println!("from plan to fill: {engine:?}, with scheduler and queue {all:?}");
+    let fits =
+        engine.statements <= PLAN_TO_FILL.statements && engine.transactions <= PLAN_TO_FILL.transactions;
+    assert!(fits, "{costs}");
+}
+
 /// What the engine alone did, and all that the trade kept busy.
 fn bounded(what: &str, costs: &Costs, most: [Cost; 2]) {
     println!("{what}: {costs}");
@@ -137,7 +167,9 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         trades += 1;
         let begun = database.seen().0;
         executed(&world, trades).await;
-        let costs = Costs::of(&database.since(usize::try_from(begun).expect("a count")));
+        let statements = database.since(usize::try_from(begun).expect("a count"));
+        let costs = Costs::of(&statements);
+        from_plan_to_fill(&statements);
         cheapest = match cheapest {
             Some(before) if before.trade().statements <= costs.trade().statements => Some(before),
             _ => Some(costs),

@@ -28,6 +28,7 @@ use lgi_mm::{
     paper::{PaperMarkets, PaperSettings},
     prices::{DexscreenerSettings, PriceBook},
     runner::{
+        follow::Followers,
         handlers,
         scheduler::{self, SchedulerSettings},
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
@@ -227,7 +228,7 @@ impl Daemon {
             queue(TICKS),
             move |group| {
                 let engine = ticking.clone();
-                async move { handlers::ticks(&engine, group).await }
+                async move { handlers::ticks(&engine, &Followers::none(&engine), group).await }
             },
             stop.clone().cancelled_owned(),
         );
@@ -236,7 +237,7 @@ impl Daemon {
             queue(SETTLES),
             move |group| {
                 let engine = settling.clone();
-                async move { handlers::settles(&engine, group).await }
+                async move { handlers::settles(&engine, &Followers::none(&engine), group).await }
             },
             stop.clone().cancelled_owned(),
         );

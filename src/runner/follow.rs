@@ -1,0 +1,178 @@
+//! Trades that a worker follows by itself from their first step on, so that the queue does not carry each look.
+//!
+//! The row stays the truth: it says when the schedulers take a trade over that its worker has left. A worker that is
+//! killed leaves its trades to them after the lease; one that stops gives them back at once.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{
+    domain::{ids::TradeId, span::Span},
+    engine::{Engine, Progress},
+    store::trades,
+};
+
+/// Trades that one process follows at a time; others are carried by the queue.
+const FOLLOWED_MAX: usize = 2_000;
+
+/// Trades that one process continues at the same moment.
+const DRIVES_AT_ONCE: usize = 32;
+
+/// How long one look may take.
+const LOOK_MAX: Duration = Duration::from_secs(60);
+
+/// How long a stopping worker waits for looks that have begun, and for the note that gives its trades back.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The trades that this process follows.
+#[derive(Clone)]
+pub struct Followers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Its checks are planned later by the lease.
+    engine: Engine,
+    most: usize,
+    drives: Semaphore,
+    followed: Mutex<HashSet<TradeId>>,
+    left: Mutex<Vec<TradeId>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn followed(&self) -> MutexGuard<'_, HashSet<TradeId>> {
+        // Each entry is whole after any panic.
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<TradeId>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a trade however its task ends.
+struct Followed {
+    shared: Arc<Shared>,
+    trade: TradeId,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.shared.followed().remove(&self.trade);
+    }
+}
+
+impl Followers {
+    /// Follows trades with `engine` until `stop`. A trade whose worker is gone is taken over by the schedulers `lease`
+    /// after its next look was due.
+    #[must_use]
+    pub fn new(engine: &Engine, lease: Span, stop: CancellationToken) -> Self {
+        Self::up_to(FOLLOWED_MAX, engine, lease, stop)
+    }
+
+    /// Follows none: every look comes from the queue.
+    #[must_use]
+    pub fn none(engine: &Engine) -> Self {
+        Self::up_to(0, engine, Span::ZERO, CancellationToken::new())
+    }
+
+    fn up_to(most: usize, engine: &Engine, lease: Span, stop: CancellationToken) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                engine: engine.following(lease),
+                most,
+                drives: Semaphore::new(DRIVES_AT_ONCE),
+                followed: Mutex::default(),
+                left: Mutex::default(),
+                tasks: TaskTracker::new(),
+                stop,
+            }),
+        }
+    }
+
+    /// Follows a trade until it is final, or waits for something else than the chain. `false`: this process follows as
+    /// many as it may, or stops.
+    pub fn follow(&self, trade: TradeId) -> bool {
+        if self.shared.stop.is_cancelled() {
+            return false;
+        }
+        {
+            let mut followed = self.shared.followed();
+            if followed.contains(&trade) {
+                return true;
+            }
+            if followed.len() >= self.shared.most {
+                return false;
+            }
+            followed.insert(trade);
+        }
+        let followed = Followed {
+            shared: Arc::clone(&self.shared),
+            trade,
+        };
+        self.shared.tasks.spawn(follow(followed));
+        true
+    }
+
+    /// Waits for looks that have begun, and gives the trades that are still followed back to the schedulers. To be
+    /// called after `stop`.
+    pub async fn end(&self) {
+        let shared = &self.shared;
+        shared.tasks.close();
+        let ended = async {
+            shared.tasks.wait().await;
+            let left = std::mem::take(&mut *shared.left());
+            trades::hand_back(shared.engine.pool(), &left).await
+        };
+        match tokio::time::timeout(STOP_MAX, ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(%error, "open trades were not given back; they are taken over after their lease")
+            }
+            Err(_) => warn!(
+                "a trade or the database delayed the shutdown: open trades are taken over after their lease"
+            ),
+        }
+    }
+}
+
+async fn follow(followed: Followed) {
+    let Followed { shared, trade } = &followed;
+    while let Some(pause) = look(shared, *trade).await {
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => {
+                shared.left().push(*trade);
+                return;
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Continues a trade, and says when the chain may have more to say of it; `None`: nothing is to be followed any more.
+async fn look(shared: &Shared, trade: TradeId) -> Option<Duration> {
+    let Ok(_turn) = shared.drives.acquire().await else {
+        return None;
+    };
+    match tokio::time::timeout(LOOK_MAX, shared.engine.carry_on(trade)).await {
+        Ok(Some(Progress::Sent(pause))) => Some(pause.std()),
+        Ok(_) => None,
+        Err(_) => {
+            warn!(
+                trade = trade.0,
+                "a look took too long; the schedulers take the trade over"
+            );
+            None
+        }
+    }
+}
