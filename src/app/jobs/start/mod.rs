@@ -1,9 +1,11 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
 mod before;
+mod fit;
 mod funds;
 mod listing;
 mod live;
+mod made;
 mod named;
 mod paper;
 mod past;
@@ -308,7 +310,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result
         mode,
         config: plan.config,
     };
-    together::require_fit(app, &new, &[]).await?;
+    fit::require_fit(app, &new, &[]).await?;
     let placing = match &request.placed {
         Some(placed) => Some(placing::checked(app, &new, placed, ended.as_ref().map(|job| job.id)).await?),
         None => None,
@@ -343,7 +345,7 @@ async fn created(
             made.ok_or_else(|| AppError::Internal("no job was started".to_owned()))?
         }
     };
-    let started = together::new_one(job, &new, assumed);
+    let started = made::new_one(job, &new, assumed);
     Ok((new.account, started))
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Prepared, Proposal, placing, propose,
+    Prepared, Proposal,
+    fit::{member, require_fit},
+    made::new_one,
+    propose,
     request::StartRequest,
-    started::{Pair, Started, Step, What},
+    started::{Started, Step},
 };
 use crate::{
     app::{
@@ -13,15 +16,10 @@ use crate::{
         message::{Message, message},
     },
     domain::{
-        basket::{Member, misfit},
+        basket::Member,
         job::{JobStatus, Realm},
     },
-    store::{
-        self,
-        jobs::NewJob,
-        members,
-        together::{self, NotStarted, Starter},
-    },
+    store::together::{self, NotStarted, Starter},
 };
 
 /// What starting all of these would do; each of them is a member of a basket. Changes nothing.
@@ -109,53 +107,6 @@ pub async fn start_all(app: &App, proposals: Vec<Proposal>, actor: &Actor) -> Re
         });
     }
     Ok(all)
-}
-
-/// The view of a job that was made just now.
-pub(super) fn new_one(job: crate::domain::ids::JobId, new: &NewJob, assumed: Vec<Message>) -> Started {
-    let live = new.account.realm == Realm::Live;
-    Started {
-        job,
-        token: new.token.address,
-        what: What {
-            step: Step::Created(new.mode),
-            live: live.then(|| Pair::new(&new.account, &new.token, &new.quote)),
-        },
-        symbol: new.token.symbol.clone(),
-        chain: new.account.chain.clone(),
-        realm: new.account.realm,
-        mode: new.mode,
-        status: JobStatus::Running,
-        assumed: [placing::terms(new)].into_iter().chain(assumed).collect(),
-        costs: None,
-        policy: None,
-    }
-}
-
-/// Refuses a new member that does not fit to those of its basket, and to those that are to be started with it.
-pub(super) async fn require_fit(app: &App, new: &NewJob, beside: &[Member]) -> Result<(), AppError> {
-    let Some(rules) = new.config.rules.basket() else {
-        return Ok(());
-    };
-    let mut connection = app.pool.acquire().await?;
-    let there = members::named(&mut connection, new.account.realm, &rules.name).await?;
-    let there = there.into_iter().map(|seat| seat.member);
-    let others: Vec<Member> = there.chain(beside.iter().cloned()).collect();
-    let now = store::now(&app.pool).await?;
-    match misfit(&member(new), &others, now) {
-        Some(found) => Err(AppError::Refused(found.to_string())),
-        None => Ok(()),
-    }
-}
-
-fn member(new: &NewJob) -> Member {
-    Member {
-        name: format!("the new job of {}", new.token.symbol),
-        account: new.account.clone(),
-        quote: new.quote.clone(),
-        status: JobStatus::Running,
-        config: new.config.clone(),
-    }
 }
 
 /// The error of one member of a request for several.

@@ -1,31 +1,37 @@
 //! `backtest` of a basket: a file of prices for each member.
 
-use super::{BacktestArgs, sweep};
+use std::path::{Path, PathBuf};
+
+use super::sweep;
 use crate::{
     app::{
         AppError,
         backtest::{self, BasketRequest},
     },
-    backtest::{Detail, basket::BasketResult, result::Summary},
+    backtest::{Detail, basket::BasketResult, result::Summary, series::ReadOptions},
     cli::out::{Out, dollars, moment, table},
     config::{Settings, members},
 };
 
-pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
-    let unused = [
-        ("--trades", args.trades.is_some()),
-        ("--report", args.report.is_some()),
-        ("--decimals", args.decimals.is_some()),
-        ("--symbol", args.symbol.is_some()),
-        ("--tokens", args.tokens.is_some()),
-    ];
-    if let Some((flag, _)) = unused.iter().find(|(_, given)| *given) {
+/// What was given for it.
+pub(super) struct Given<'a> {
+    pub(super) prices: &'a [PathBuf],
+    pub(super) config: Option<&'a Path>,
+    pub(super) set: &'a [String],
+    pub(super) read: ReadOptions,
+    pub(super) sweep: &'a sweep::SweepArgs,
+    /// Flags that only one token has, and whether they were given.
+    pub(super) single: [(&'static str, bool); 5],
+}
+
+pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<(), AppError> {
+    if let Some((flag, _)) = given.single.iter().find(|(_, is_given)| *is_given) {
         return Err(AppError::Usage(format!(
             "{flag}: a basket has several tokens; leave it out (--json prints the trades of all; symbol and decimals stand \
              in each [[member]])"
         )));
     }
-    let Some(file) = &args.config else {
+    let Some(file) = given.config else {
         return Err(AppError::Usage(
             "a backtest of a basket needs the file with its [[member]] tables: give it with --config"
                 .to_owned(),
@@ -33,15 +39,15 @@ pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<
     };
     let mut found = members(file)?;
     for member in &mut found {
-        member.given = member.given.clone().assignments(&args.set, "--set")?;
+        member.given = member.given.clone().assignments(given.set, "--set")?;
     }
     let request = BasketRequest {
-        prices: args.prices.clone(),
-        read: args.read_options(),
+        prices: given.prices.to_vec(),
+        read: given.read,
         members: found,
     };
-    if args.sweep.is_asked_for() {
-        return sweep::run_basket(settings, out, &request, &args.sweep);
+    if given.sweep.is_asked_for() {
+        return sweep::run_basket(settings, out, &request, given.sweep);
     }
     let detail = Detail {
         trades: out.is_json(),

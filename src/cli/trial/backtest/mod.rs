@@ -105,7 +105,7 @@ pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), App
         path.map_or(Ok(()), |path| has_directory(flag, path))?;
     }
     if args.prices.len() > 1 {
-        return basket::run(settings, out, args);
+        return basket::run(settings, out, &args.of_basket());
     }
     let request = args.request()?;
     if args.sweep.is_asked_for() {
@@ -125,6 +125,23 @@ pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), App
 const USUAL_DECIMALS: u8 = 18;
 
 impl BacktestArgs {
+    fn of_basket(&self) -> basket::Given<'_> {
+        basket::Given {
+            prices: &self.prices,
+            config: self.config.as_deref(),
+            set: &self.set,
+            read: self.read_options(),
+            sweep: &self.sweep,
+            single: [
+                ("--trades", self.trades.is_some()),
+                ("--report", self.report.is_some()),
+                ("--decimals", self.decimals.is_some()),
+                ("--symbol", self.symbol.is_some()),
+                ("--tokens", self.tokens.is_some()),
+            ],
+        }
+    }
+
     const fn read_options(&self) -> ReadOptions {
         ReadOptions {
             from: self.from,

@@ -24,7 +24,7 @@ fn configs(file: &str) -> [JobConfig; 4] {
             "order.slices=6",
             "order.over=6h",
         ][..],
-        &["order.side=sell", "order.stop_usd=0.024"],
+        &["order.side=sell", "order.stop_usd=0.0248"],
         &["order.side=sell", "order.trail_pct=4"],
         &["order.side=sell"],
     ]
