@@ -20,10 +20,17 @@ pub(in crate::engine) struct Wallets {
     locks: Mutex<HashMap<Account, Arc<AsyncMutex<()>>>>,
 }
 
+/// The turn of one trade.
+pub(in crate::engine) struct Alone {
+    /// Until this is dropped; `None`: the wait took too long.
+    _guard: Option<OwnedMutexGuard<()>>,
+    /// Another trade was before it: what was read before is old.
+    pub(in crate::engine) waited: bool,
+}
+
 impl Wallets {
-    /// Waits until no other trade of the wallet is taking its nonces here, in the order of those who wait; `None`: it
-    /// took too long.
-    pub(in crate::engine) async fn alone(&self, account: &Account) -> Option<OwnedMutexGuard<()>> {
+    /// Waits until no other trade of the wallet is taking its nonces here, in the order of those who wait.
+    pub(in crate::engine) async fn alone(&self, account: &Account) -> Alone {
         let lock = {
             let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
             match locks.get(account) {
@@ -31,6 +38,15 @@ impl Wallets {
                 None => Arc::clone(locks.entry(account.clone()).or_default()),
             }
         };
-        tokio::time::timeout(WAIT_MAX, lock.lock_owned()).await.ok()
+        if let Ok(guard) = Arc::clone(&lock).try_lock_owned() {
+            return Alone {
+                _guard: Some(guard),
+                waited: false,
+            };
+        }
+        Alone {
+            _guard: tokio::time::timeout(WAIT_MAX, lock.lock_owned()).await.ok(),
+            waited: true,
+        }
     }
 }

@@ -40,48 +40,57 @@ impl Engine {
             account: &job.account,
             pipeline_max: self.settings.pipeline_max,
         };
-        let _alone = self.wallets.alone(&job.account).await;
-        for _ in 0..RACES_MAX {
-            // Before anything that costs: most of those who ask must wait.
-            let (state, signer) = next(&self.pool, &turn).await?;
+        // Before anything that costs: most of those who ask must wait, and wait for nobody else in this process.
+        let (mut state, mut signer) = next(&self.pool, &turn).await?;
+        if !state.may_go {
+            return self.wait_for_turn(&turn, job).await;
+        }
+        let alone = self.wallets.alone(&job.account).await;
+        let mut allocated = Ok(Allocation::Raced);
+        for tries in 0..RACES_MAX {
+            if tries > 0 || alone.waited {
+                (state, signer) = next(&self.pool, &turn).await?;
+            }
             if !state.may_go {
                 break;
             }
             let known = Known {
-                signer,
+                signer: signer.take(),
                 calls_next: state.any_waits,
             };
-            match self.allocate(job, trade, market, known).await {
-                Ok(Allocation::Raced) => {}
-                Ok(Allocation::Recorded(recorded)) => {
-                    *after = Some(*recorded);
-                    return Ok(Progress::Stepped);
-                }
-                Ok(Allocation::Unwanted) => return Ok(Progress::Stepped),
-                // One of them looks for all.
-                Ok(Allocation::Stopped(why)) => {
-                    return match self.wait_for_turn(&turn, job).await? {
-                        Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
-                        asleep => Ok(asleep),
-                    };
-                }
-                Ok(Allocation::Blocked(why)) => {
-                    if state.waits {
-                        turns::leave(&self.pool, &turn).await?;
-                    }
-                    return self.wait_for_nonce(&turn, job, &why).await;
-                }
-                Err(error) => {
-                    let of_this_trade =
-                        matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
-                    if of_this_trade && state.waits {
-                        turns::leave(&self.pool, &turn).await?;
-                    }
-                    return Err(error);
-                }
+            allocated = self.allocate(job, trade, market, known).await;
+            if !matches!(allocated, Ok(Allocation::Raced)) {
+                break;
             }
         }
-        self.wait_for_turn(&turn, job).await
+        drop(alone);
+        match allocated {
+            Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
+            Ok(Allocation::Recorded(recorded)) => {
+                *after = Some(*recorded);
+                Ok(Progress::Stepped)
+            }
+            Ok(Allocation::Unwanted) => Ok(Progress::Stepped),
+            // One of them looks for all.
+            Ok(Allocation::Stopped(why)) => match self.wait_for_turn(&turn, job).await? {
+                Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
+                asleep => Ok(asleep),
+            },
+            Ok(Allocation::Blocked(why)) => {
+                if state.waits {
+                    turns::leave(&self.pool, &turn).await?;
+                }
+                self.wait_for_nonce(&turn, job, &why).await
+            }
+            Err(error) => {
+                let of_this_trade =
+                    matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
+                if of_this_trade && state.waits {
+                    turns::leave(&self.pool, &turn).await?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Goes to sleep, or continues at once if it is first in line.
