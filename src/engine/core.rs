@@ -62,8 +62,8 @@ impl Engine {
         }
     }
 
-    /// The same engine, for a caller that follows a trade by itself while [`Progress::Sent`](super::Progress::Sent) says
-    /// when to look: the schedulers take the trade over once it is late by `lease`.
+    /// The same engine, for a caller that follows a trade by itself while [`Progress::Sent`](super::Progress::Sent)
+    /// says when to look: the schedulers take the trade over once it is late by `lease`.
     #[must_use]
     pub fn following(&self, lease: Span) -> Self {
         Self {

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::domain::job::Account;
 
-/// Longest wait for another trade of the wallet. Then both go on: the database lets one of them pass.
+/// Longest wait for another trade of the wallet. Then both continue: the database lets one of them pass.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A lock for each wallet that this process trades for.

@@ -235,7 +235,7 @@ impl PaperChain {
         Ok((lookups.collect(), late))
     }
 
-    /// What is known of some hashes, whatever became of them.
+    /// What is known of some hashes, whatever their outcome.
     async fn states(&self, hashes: &[B256]) -> Result<Found, PaperError> {
         let rows = sqlx::query_as!(
             StateRow,

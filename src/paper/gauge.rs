@@ -1,5 +1,5 @@
-//! What every call to a paper node asks first: the faults that are active, and the time. Calls that are made at the same
-//! moment share one statement.
+//! What every call to a paper node asks first: the faults that are active, and the time. Calls that are made at the
+//! same moment share one statement.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,7 +63,7 @@ impl Gauge {
         if let Some(last) = last.as_ref().filter(|last| last.through >= call) {
             return Ok(last.reading.clone());
         }
-        // Whoever has called until now waits for the lock, and shares the answer.
+        // Every call until now waits for the lock, and shares the answer.
         let through = self.calls.load(Ordering::SeqCst);
         let reading = self.ask().await?;
         *last = Some(Last {

@@ -25,8 +25,8 @@ pub enum Pool {
     /// `v3:FEE/TOKEN/FEE`, `v3:FEE/TOKEN/FEE/TOKEN/FEE`: two or three pools, from the token through these tokens to the
     /// quote.
     V3Path(TokenPath),
-    /// `HOP/TOKEN/HOP`, `HOP/TOKEN/HOP/TOKEN/HOP`: two or three pools of Uniswap's of any version, from the token through
-    /// these tokens to the quote; each hop is `v2`, `v3:FEE` or `v4:..` as above.
+    /// `HOP/TOKEN/HOP`, `HOP/TOKEN/HOP/TOKEN/HOP`: two or three pools of Uniswap's of any version, from the token
+    /// through these tokens to the quote; each hop is `v2`, `v3:FEE` or `v4:..` as above.
     Mixed(MixedPath),
     /// `v2`: the pair of token and quote.
     V2,

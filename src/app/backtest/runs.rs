@@ -45,7 +45,7 @@ pub enum RunState {
     Running,
     Done,
     Failed,
-    /// Somebody gave it up.
+    /// A user gave it up.
     Cancelled,
 }
 
@@ -231,10 +231,10 @@ impl Runs {
     }
 
     /// Gives a run up: it ends at once, and so does its turn. One that is over stays as it is. `any`: also one that
-    /// somebody else started.
+    /// another user started.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Refused`] for one that is over, or that somebody else started.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Refused`] for one that is over, or that another user started.
     pub fn cancel(&self, number: i64, by: &str, any: bool) -> Result<Run, AppError> {
         let found = self.get(number)?;
         if !any && found.by != by {
@@ -386,7 +386,7 @@ impl Runs {
     }
 }
 
-/// The run whose turn it is: nobody has it, and of those that wait the oldest of whoever has had the fewest turns.
+/// The run whose turn it is: nobody has it, and of those that wait the oldest of the user who has had the fewest turns.
 fn next(runs: &VecDeque<Run>) -> Option<i64> {
     if runs.iter().any(|run| run.busy) {
         return None;

@@ -77,7 +77,7 @@ async fn chat(settings: &Settings) -> Option<Check> {
     Some(match asked {
         Ok(()) => Check::ok(CHAT, format!("{may}; the bot answers")),
         Err(error) => {
-            let fix = "no command is taken until it answers: correct what is said, and check that this machine reaches Telegram";
+            let fix = "no command is taken until it answers: correct what the error names, and check that this machine reaches Telegram";
             Check::bad(CheckStatus::Fail, CHAT, format!("{may}; {error}"), fix)
         }
     })

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{problems::SeriesError, rows::Series};
 use crate::backtest::{result::SeriesSummary, setup::PricePoint};
 
-/// The rows of a series until somebody sets `stop`: what is made of them then is worth nothing, and is soon made.
+/// The rows of a series until `stop` is set: the caller discards the result then.
 #[derive(Debug)]
 pub struct Until<'a, S> {
     /// The series.

@@ -156,8 +156,8 @@ pub(super) struct V4Swap {
     pub(super) gives: Address,
 }
 
-/// Swaps in one V4 pool. All that the router holds is paid in first, so that the swap knows how much that is. `None` for
-/// numbers that the contracts cannot take.
+/// Swaps in one V4 pool. All that the router holds is paid in first, so that the swap knows how much that is. `None`
+/// for numbers that the contracts cannot take.
 pub(super) fn v4_swap(swap: V4Swap, stage: &Stage) -> Option<Step> {
     // To the contracts an amount of zero is all that was paid in, or all that came out.
     let amount = stage.amount.unwrap_or(U256::ZERO);

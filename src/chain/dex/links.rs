@@ -51,8 +51,8 @@ pub(super) fn connectors(spec: &ChainSpec, pair: Pair) -> Vec<Address> {
     connectors
 }
 
-/// Every pool that a route of the pair may go through, without those between the two. `found`: V4 pools of the token, the
-/// oldest first; `fees`: of V3, beyond the usual ones.
+/// Every pool that a route of the pair may go through, without those between the two. `found`: V4 pools of the token,
+/// the oldest first; `fees`: of V3, beyond the usual ones.
 pub(super) fn candidates(spec: &ChainSpec, pair: Pair, found: &[Pool], fees: &[u32]) -> Vec<Link> {
     let (token, quote) = (erc20(spec, pair.token), erc20(spec, pair.quote));
     let connectors = connectors(spec, pair);

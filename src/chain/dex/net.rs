@@ -59,8 +59,8 @@ impl Search {
     }
 }
 
-/// Orders offers by what is left of them after their gas, the best first. Without a price of gas, or of the coin in what
-/// is traded, by what they give.
+/// Orders offers by what is left of them after their gas, the best first. Without a price of gas, or of the coin in
+/// what is traded, by what they give.
 pub(super) fn best_first(
     spec: &ChainSpec,
     request: &SwapRequest,
@@ -90,7 +90,7 @@ pub(super) fn best_first(
     offers.sort_by_cached_key(|offer| std::cmp::Reverse((net(offer), offer.amount_out)));
 }
 
-/// What so many units of gas cost, base units of what comes out; `most`: what the best route gives of it for all that
+/// What an amount of gas costs, base units of what comes out; `most`: what the best route gives of it for all that
 /// goes in, which tells what one side is worth in the other. `None`: the coin's price is not known there.
 fn cost(spec: &ChainSpec, request: &SwapRequest, price: GasPrice, (gas, most): (u64, U256)) -> Option<U256> {
     let wei = U256::from(gas).checked_mul(price.wei)?;

@@ -1,8 +1,8 @@
-//! Routes of two or three of Uniswap's pools through connectors: tokens that much else trades against. Which pools there
-//! are between a token, the connectors and the quote is read from the chain, and what they give one after the other for
-//! about a hundred dollars is asked of them; that is kept for a while. The best way through each pool of the token is
-//! among the routes that are asked with every quote, so that a pool that quotes best and cannot be traded in hides none
-//! that can.
+//! Routes of two or three of Uniswap's pools through connectors: tokens that much else trades against. Which pools
+//! there are between a token, the connectors and the quote is read from the chain, and what they give one after the
+//! other for about a hundred dollars is asked of them; that is kept for a while. The best way through each pool of the
+//! token is among the routes that are asked with every quote, so that a pool that quotes best and cannot be traded in
+//! hides none that can.
 
 use std::{
     collections::HashMap,
@@ -153,7 +153,7 @@ impl Search {
     }
 }
 
-/// Of each token that they lead to, at most so many of the parts that give most of it.
+/// Of each token that they lead to, at most this many of the parts that give most of it.
 fn best(parts: &[Part], most: usize) -> Vec<Part> {
     let mut sorted = parts.to_vec();
     sorted.sort_by_key(|part| std::cmp::Reverse(part.amount));

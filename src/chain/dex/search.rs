@@ -306,7 +306,8 @@ impl Search {
         pools
     }
 
-    /// At most [`V4_POOLS_MAX`] of the pools, which come with the oldest first, the one that was traded in last among them.
+    /// At most [`V4_POOLS_MAX`] of the pools, which come with the oldest first, the one that was traded in last among
+    /// them.
     async fn most_likely(&self, pair: Pair, found: Vec<V4Pool>) -> Vec<Pool> {
         if found.len() <= V4_POOLS_MAX {
             return found.into_iter().map(|found| found.pool).collect();

@@ -54,8 +54,8 @@ pub(super) fn is_there(at: &Contracts) -> bool {
     UniswapV3::is_deployed(at)
 }
 
-/// Two or three pools with `through` between them, from the token on; `None`: another number of them, or the chain lacks
-/// what they need.
+/// Two or three pools with `through` between them, from the token on; `None`: another number of them, or the chain
+/// lacks what they need.
 pub(super) fn through(at: &Contracts, fees: &[u32], through: &[Address]) -> Option<Pool> {
     let (first, second, last) = match (fees, through) {
         ([first, last], [one]) => ((*first, *one), None, *last),

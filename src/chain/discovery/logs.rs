@@ -1,4 +1,5 @@
-//! The logs of new pools of one token, the pool manager's and young ones of factories, over ranges of blocks that the provider allows.
+//! The logs of new pools of one token, the pool manager's and young ones of factories, over ranges of blocks that the
+//! provider allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,7 +23,7 @@ pub enum Starter {
 pub struct NotStarted {
     /// From 0.
     pub place: usize,
-    /// Why.
+    /// The refusal.
     pub error: CommandError,
 }
 

@@ -29,7 +29,7 @@ pub struct Member {
     pub config: JobConfig,
 }
 
-/// Why a job cannot become a member beside another one, or at all.
+/// Why a job cannot become a member next to another one, or at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// A name is one basket, of one wallet, chain and quote.
@@ -99,7 +99,7 @@ pub enum Misfit {
     /// Its slots never come soon enough after those of the other.
     #[error(
         "{blind} decides at cron '{own}', {other} at '{theirs}': the price that {other} accepted last is never younger than \
-         price.max_price_age = {max_age} of {blind}, which would hold as basket_price for ever; give both the same schedule, \
+         price.max_price_age = {max_age} of {blind}, which would always hold as basket_price; give both the same schedule, \
          with two slots at most {max_age} apart, such as schedule.cron = \"0-30 9 * * *\""
     )]
     Unseen {
@@ -146,7 +146,7 @@ pub enum Misfit {
     },
 }
 
-/// The first thing that keeps `new` from being a member beside `others`, which have its `basket.name` in its realm;
+/// The first thing that keeps `new` from being a member next to `others`, which have its `basket.name` in its realm;
 /// `None`: it fits. `now`: from when on schedules are compared.
 #[must_use]
 pub fn misfit(new: &Member, others: &[Member], now: Timestamp) -> Option<Misfit> {
@@ -159,13 +159,13 @@ pub fn misfit(new: &Member, others: &[Member], now: Timestamp) -> Option<Misfit>
         .collect();
     let found = there
         .iter()
-        .find_map(|(other, theirs)| beside((new, rules), (other, theirs), now));
+        .find_map(|(other, theirs)| next_to((new, rules), (other, theirs), now));
     found
         .or_else(|| full(new, rules, &there))
         .or_else(|| extreme(new, rules, &there))
 }
 
-fn beside(
+fn next_to(
     (new, rules): (&Member, &BasketConfig),
     (other, theirs): (&Member, &BasketConfig),
     now: Timestamp,

@@ -28,7 +28,7 @@ use crate::{
 /// [`AppError`] names the member.
 pub async fn propose_all(app: &App, requests: &[StartRequest]) -> Result<Vec<Proposal>, AppError> {
     let mut tokens = BTreeSet::new();
-    let (mut proposals, mut beside) = (Vec::with_capacity(requests.len()), Vec::new());
+    let (mut proposals, mut siblings) = (Vec::with_capacity(requests.len()), Vec::new());
     for (place, request) in requests.iter().enumerate() {
         let at = |error| about(place, request, error);
         if !tokens.insert(request.token) {
@@ -38,7 +38,7 @@ pub async fn propose_all(app: &App, requests: &[StartRequest]) -> Result<Vec<Pro
         let proposal = propose(app, request).await.map_err(at)?;
         let member = match &proposal.0 {
             Prepared::Create { new, .. } => {
-                require_fit(app, new, &beside).await.map_err(at)?;
+                require_fit(app, new, &siblings).await.map_err(at)?;
                 member(new)
             }
             Prepared::Again { job, .. } if job.status == JobStatus::Idle => Member {
@@ -58,7 +58,7 @@ pub async fn propose_all(app: &App, requests: &[StartRequest]) -> Result<Vec<Pro
             }
             Prepared::Before(job, _) => return Err(at(AppError::Refused(format!("job {job} is an order")))),
         };
-        beside.push(member);
+        siblings.push(member);
         proposals.push(proposal);
     }
     Ok(proposals)

@@ -36,7 +36,8 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
     /// CSV of time and price, or of candles, as exchanges and price sites write them;
-    /// docs/backtest.md lists what is read. A basket: once for each member, in the order of the file's [[member]] tables
+    /// docs/backtest.md lists what is read. A basket: once for each member, in the order of the file's [[member]]
+    /// tables
     #[arg(long, value_name = "FILE", required = true)]
     prices: Vec<PathBuf>,
     /// Job configuration file, or file of a basket, TOML
