@@ -191,6 +191,10 @@ const WRITES: &[(&str, Shown)] = &[
         Shown::Here(&["migrate"], of_none("migrate")),
     ),
     ("jobs::start::start", Shown::Here(&["start"], STARTED)),
+    (
+        "jobs::start::together::start_all",
+        Shown::By("one_command_starts_all_members_of_a_file_and_each_shows_the_basket"),
+    ),
     ("jobs::lifecycle::pause", Shown::Here(&["pause", TOKEN], PAUSED)),
     (
         "jobs::lifecycle::resume",

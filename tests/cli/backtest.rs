@@ -222,7 +222,7 @@ fn what_cannot_be_run_says_what_to_do() {
                 "--trades",
                 "no/where.csv",
             ],
-            "give a writable file",
+            "--trades no/where.csv: its directory is not there",
         ),
     ] {
         let files = [

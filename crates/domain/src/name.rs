@@ -52,7 +52,8 @@ pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
         .min_by_key(|(distance, _)| *distance)?;
     let longer = letters.max(near.1.chars().count());
     // Two letters that are swapped count as two.
-    let alike = near.0 <= (longer / 3).max(if longer < 4 { 1 } else { 2 });
+    // A name of which no letter is left is another name.
+    let alike = near.0 < longer && near.0 <= (longer / 3).max(if longer < 4 { 1 } else { 2 });
     alike.then_some(near.1)
 }
 

@@ -30,6 +30,16 @@ async fn one_command_starts_all_members_of_a_file_and_each_shows_the_basket() {
         (&1.into(), &"TWO".into()),
         "{started}"
     );
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT job_id, action FROM job_events WHERE actor = 'cli:tester' ORDER BY id")
+            .fetch_all(&terminal.pool)
+            .await
+            .expect("events");
+    let rows: Vec<(i64, &str)> = rows.iter().map(|(job, action)| (*job, action.as_str())).collect();
+    for job in [1, 2] {
+        let own: Vec<&str> = rows.iter().filter(|row| row.0 == job).map(|row| row.1).collect();
+        assert_eq!(own, ["create", "start"], "job {job}: {rows:?}");
+    }
     let listed = json(&terminal, &["list", "--basket", "index"]);
     assert_eq!(listed[1]["basket"], "index", "{listed}");
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
@@ -173,7 +183,7 @@ async fn a_file_whose_members_cannot_all_be_started_starts_none() {
         ran.code == 4
             && ran
                 .stderr
-                .contains("job 1 trades this token already, in mode BASKET, RUNNING"),
+                .contains("trades this token already, in mode BASKET, RUNNING"),
         "{}",
         ran.story()
     );
