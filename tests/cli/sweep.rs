@@ -206,7 +206,7 @@ fn flags_that_do_not_go_together_are_refused() {
     refused(
         &desk,
         &["--report", "/nowhere/report.html"],
-        &["--report /nowhere/report.html", "give a writable file"],
+        &["--report /nowhere/report.html", "its directory is not there"],
     );
     refused(
         &desk,

@@ -99,7 +99,11 @@ async fn the_best_pool_is_found_and_kept_in_the_ledger() {
             at.token,
             at.usdc,
             U256::from(300_000_000),
-            "v3:10000/500".to_owned(),
+            // The pool of V4 takes 0.3 % where the one of V3 takes 1 %.
+            format!(
+                "v4:{NATIVE:#x}/{:#x}/3000/60/{NATIVE:#x}/{:#x}/v3:500",
+                at.token, at.weth
+            ),
         ),
     ] {
         there_and_back(&world, token, quote, spend, None).await;
