@@ -16,7 +16,11 @@ const KEY: &str = "hunter2hunter2hunter2hunter2";
 
 /// What is written, the key that is named, and what is reported.
 const WRONG: &[(&str, &str, &str)] = &[
-    ("[notify]\ntimout = \"1s\"", "notify.timout", "unknown field"),
+    (
+        "[notify]\ntimout = \"1s\"",
+        "notify.timout",
+        "did you mean timeout",
+    ),
     ("[notify]\ntimeout = \"0s\"", "notify.timeout", "100ms to 1m"),
     (
         "[notify]\ngive_up_after = \"1s\"",
@@ -36,12 +40,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "[notify.receivers.ops]\nkind = \"slack\"\nurl = \"https://a\"\nurll = \"x\"",
         "notify.receivers.ops.urll",
-        "absent for kind slack, which has url, url_file",
+        "a receiver of kind slack has no such key",
     ),
     (
         "[notify.receivers.ops]\nkind = \"slack\"\nurl = \"https://a\"\nurll = \"\"",
         "notify.receivers.ops.urll",
-        "absent for kind slack, which has url, url_file",
+        "a receiver of kind slack has no such key",
     ),
     (
         "[notify.receivers.ops]\nkind = \"telegram\"\nchat_id = 1",
@@ -66,7 +70,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "[notify.receivers.ops]\nkind = \"discord\"\nurl = \"https://a\"\nsecret = \"hunter2\"",
         "notify.receivers.ops.secret",
-        "absent for kind discord",
+        "a receiver of kind discord has no such key",
     ),
     (
         "[notify.receivers.ops]\nkind = \"webhook\"\nurl = \"https://a\"",
