@@ -67,7 +67,7 @@ export async function begin(page) {
   await page.getByLabel("Ticker", { exact: true }).fill("FRESH");
   await refused(async () => {
     await page.locator("#accumulate-dca_amount_usd").fill("nothing");
-    await page.locator(".key .bad", { hasText: "expected a number" }).waitFor();
+    await page.locator(".key .bad", { hasText: "a number such as 25" }).waitFor();
   });
   await page.locator("#accumulate-dca_amount_usd").fill("12");
   await page.getByLabel("Find a key").fill("price.sources");

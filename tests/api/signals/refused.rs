@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -314,7 +315,8 @@ async fn a_flood_of_one_sender_starves_no_other() {
         let served = &served;
         async move { message.send(served).await.status }
     });
-    let answers = futures::future::join_all(flood).await;
+    // Of more connections at a time than it serves the server closes some.
+    let answers: Vec<StatusCode> = futures::stream::iter(flood).buffer_unordered(16).collect().await;
     assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
     let real = asked(&served, "breakout", "real", "pause").await;
     assert_eq!(real.status, StatusCode::OK, "{real:?}");
