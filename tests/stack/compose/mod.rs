@@ -177,7 +177,8 @@ async fn every_container_is_hardened_pinned_and_bound_to_loopback() {
             assert!(!service[limit].is_null(), "{name} has no {limit}");
         }
         let image = service["image"].as_str().expect("an image");
-        let (_, tag) = image.rsplit_once(':').expect("a tag");
+        let tagged = image.split('@').next().expect("an image");
+        let (_, tag) = tagged.rsplit_once(':').expect("a tag");
         assert!(tag != "latest" && tag.contains('.'), "{name}: {image}");
         for port in service["ports"].as_array().into_iter().flatten() {
             assert_eq!(port["host_ip"], "127.0.0.1", "{name}");
