@@ -126,7 +126,7 @@ impl FromStr for MixedPath {
 
 /// Takes a hop from the front of `parts`.
 fn hop(parts: &mut Vec<&str>) -> Option<Hop> {
-    /// A key of V4 is so many parts.
+    /// Number of parts of a V4 key.
     const KEY_PARTS: usize = 5;
     let (version, name) = match parts.first()?.split_once(':') {
         Some((version, name)) => (version, name),

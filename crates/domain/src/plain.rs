@@ -157,7 +157,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only what is said of a wrong value counts")]
+    #[expect(dead_code, reason = "only the message for a wrong value counts")]
     struct Form {
         name: String,
         #[serde(default)]

@@ -17,7 +17,7 @@ use crate::server::serve;
 /// Changes one answer: the method, its parameters, and the honest response (`result` or `error` inside).
 pub type Lie = dyn FnMut(&str, &Value, &mut Value) + Send;
 
-/// Refuses a whole HTTP request of so many requests, before the node sees any of them.
+/// Refuses a whole HTTP request by the number of requests in it, before the node sees any of them.
 pub type Door = dyn FnMut(usize) -> Option<Refused> + Send;
 
 /// How a request was refused.
