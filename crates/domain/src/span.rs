@@ -64,7 +64,7 @@ impl Span {
     /// Half of it, rounded down to a nanosecond.
     #[must_use]
     pub fn halved(self) -> Self {
-        Self(self.0 / 2)
+        Self(self.0.checked_div(2).unwrap_or_default())
     }
 
     /// Whether this is zero.
