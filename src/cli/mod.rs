@@ -295,15 +295,8 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
-    match &cli.command {
-        Command::Completions { shell } => return out.verbatim(completions::script(*shell)?.as_bytes()),
-        Command::Man(args) => return man::run(out, Cli::command(), args),
-        _ => {}
-    }
-    keep_secrets()?;
-    raise_file_limit();
-    let settings = Settings::load(cli.settings.as_deref())?;
+/// Services log as their settings say; a command logs errors alone.
+fn log(settings: &Settings, cli: &Cli) {
     let service = matches!(
         cli.command,
         Command::Daemon | Command::Scheduler(_) | Command::Serve(_) | Command::Worker(_)
@@ -317,6 +310,18 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
             (false, true) => "error",
         },
     );
+}
+
+async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
+    match &cli.command {
+        Command::Completions { shell } => return out.verbatim(completions::script(*shell)?.as_bytes()),
+        Command::Man(args) => return man::run(out, Cli::command(), args),
+        _ => {}
+    }
+    keep_secrets()?;
+    raise_file_limit();
+    let settings = Settings::load(cli.settings.as_deref())?;
+    log(&settings, &cli);
     match cli.command {
         Command::Init(args) => trial::init::run(&settings, out, &args).await,
         Command::Start(args) => job::start::run(&settings, out, &args).await,

@@ -12,7 +12,8 @@ const ROUTER: Address = address!("0x0000000000000000000000000000000000000002");
 /// The router's whole balance, as an amount.
 const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
 
-mod command {
+/// Numbers of the Universal Router's commands.
+mod code {
     pub(super) const V3_SWAP_EXACT_IN: u8 = 0x00;
     pub(super) const PERMIT2_TRANSFER_FROM: u8 = 0x02;
     pub(super) const SWEEP: u8 = 0x04;
@@ -52,7 +53,7 @@ pub(crate) struct Stage {
 impl Step {
     /// Whether the router may keep some of what goes in: a V3 pool that runs out of what it gives takes no more.
     pub(super) const fn may_leave(&self) -> bool {
-        self.command == command::V3_SWAP_EXACT_IN
+        self.command == code::V3_SWAP_EXACT_IN
     }
 }
 
@@ -81,7 +82,7 @@ impl To {
 /// Wraps native coins that were sent along; the router keeps them.
 pub(super) fn wrap(amount: U256) -> Step {
     Step {
-        command: command::WRAP_ETH,
+        command: code::WRAP_ETH,
         input: (ROUTER, amount).abi_encode_params(),
     }
 }
@@ -89,7 +90,7 @@ pub(super) fn wrap(amount: U256) -> Step {
 /// Wraps all native coins that the router holds.
 pub(super) fn wrap_all(to: To) -> Step {
     Step {
-        command: command::WRAP_ETH,
+        command: code::WRAP_ETH,
         input: (to.address(), ALL).abi_encode_params(),
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn wrap_all(to: To) -> Step {
 /// Unwraps all wrapped coins that the router holds, at least `least`.
 pub(super) fn unwrap(to: To, least: U256) -> Step {
     Step {
-        command: command::UNWRAP_WETH,
+        command: code::UNWRAP_WETH,
         input: (to.address(), least).abi_encode_params(),
     }
 }
@@ -105,7 +106,7 @@ pub(super) fn unwrap(to: To, least: U256) -> Step {
 /// Takes a token out of the wallet, through Permit2, into the router.
 pub(super) fn pull(token: Address, amount: U256) -> Step {
     Step {
-        command: command::PERMIT2_TRANSFER_FROM,
+        command: code::PERMIT2_TRANSFER_FROM,
         input: (token, ROUTER, amount).abi_encode_params(),
     }
 }
@@ -113,7 +114,7 @@ pub(super) fn pull(token: Address, amount: U256) -> Step {
 /// Sends the wallet whatever the router holds of a token.
 pub(super) fn sweep(token: Address) -> Step {
     Step {
-        command: command::SWEEP,
+        command: code::SWEEP,
         input: (token, SENDER, U256::ZERO).abi_encode_params(),
     }
 }
@@ -121,7 +122,7 @@ pub(super) fn sweep(token: Address) -> Step {
 /// Swaps along a V3 path.
 pub(super) fn v3_swap(path: Bytes, stage: &Stage) -> Step {
     Step {
-        command: command::V3_SWAP_EXACT_IN,
+        command: code::V3_SWAP_EXACT_IN,
         input: (
             stage.to.address(),
             stage.amount(),
@@ -136,7 +137,7 @@ pub(super) fn v3_swap(path: Bytes, stage: &Stage) -> Step {
 /// Swaps in V2 pairs along the tokens of `path`.
 pub(super) fn v2_swap(path: Vec<Address>, stage: &Stage) -> Step {
     Step {
-        command: command::V2_SWAP_EXACT_IN,
+        command: code::V2_SWAP_EXACT_IN,
         input: (
             stage.to.address(),
             stage.amount(),
@@ -185,7 +186,7 @@ pub(super) fn v4_swap(swap: V4Swap, stage: &Stage) -> Option<Step> {
         ),
     };
     Some(Step {
-        command: command::V4_SWAP,
+        command: code::V4_SWAP,
         input: (Bytes::copy_from_slice(&actions), parameters).abi_encode_params(),
     })
 }
@@ -193,7 +194,7 @@ pub(super) fn v4_swap(swap: V4Swap, stage: &Stage) -> Option<Step> {
 /// Reverts unless `wallet` has at least `least` base units of `token`.
 pub(super) fn check_balance(wallet: Address, token: Address, least: U256) -> Step {
     Step {
-        command: command::BALANCE_CHECK_ERC20,
+        command: code::BALANCE_CHECK_ERC20,
         input: (wallet, token, least).abi_encode_params(),
     }
 }

@@ -90,6 +90,10 @@ pub(super) struct Payment {
 
 /// Effect of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack; a box would not be Copy"
+)]
 pub(super) enum Intent {
     /// Only uses up its nonce.
     Cancel,

@@ -91,7 +91,7 @@ fn render(result: &BasketResult) -> String {
             "buys",
             "sells",
         ],
-        rows.into_iter(),
+        rows,
     ));
     let fall = &result.summary.drawdown;
     text.push_str(&format!(
