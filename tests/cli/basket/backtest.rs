@@ -19,8 +19,19 @@ fn prices(terminal: &Terminal, name: &str, step: i64) {
     terminal.file(name, &format!("time,price\n{rows}"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
+/// A basket of two members, each with its file of prices.
+const ARGS: [&str; 7] = [
+    "backtest",
+    "--config",
+    "index.toml",
+    "--prices",
+    "one.csv",
+    "--prices",
+    "two.csv",
+];
+
+/// The token of the first rises, the other one falls.
+async fn of_two_members() -> Terminal {
     let terminal = Terminal::new().await;
     prices(&terminal, "one.csv", 2_500);
     prices(&terminal, "two.csv", -2_500);
@@ -31,15 +42,13 @@ async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
              [[member]]\ntoken = \"{FIRST}\"\nsymbol = \"ONE\"\n[[member]]\ntoken = \"{SECOND}\"\nsymbol = \"TWO\"\n"
         ),
     );
-    let args = [
-        "backtest",
-        "--config",
-        "index.toml",
-        "--prices",
-        "one.csv",
-        "--prices",
-        "two.csv",
-    ];
+    terminal
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
+    let terminal = of_two_members().await;
+    let args = ARGS;
     let result = json(&terminal, &args);
     let usd = |value: &serde_json::Value| -> f64 { value.as_str().expect("USD").parse().expect("a number") };
     let (whole, members) = (&result["summary"], &result["members"]);
@@ -76,6 +85,12 @@ async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_swept_and_what_it_cannot_be_run_with_is_refused() {
+    let terminal = of_two_members().await;
+    let args = ARGS;
     let sweep = [&args[..], &["--sweep", "basket.band_pct=5..15:5"]].concat();
     let swept = json(&terminal, &sweep);
     assert_eq!(
@@ -124,26 +139,21 @@ async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
     }
 }
 
+const SELL: [&str; 7] = [
+    "backtest",
+    "--prices",
+    "falls.csv",
+    "--mode",
+    "order",
+    "--set",
+    "order.side=sell",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_to_sell_is_run_with_the_tokens_that_it_is_given() {
     let terminal = Terminal::new().await;
     prices(&terminal, "falls.csv", -2_500);
-    let sell = [
-        "backtest",
-        "--prices",
-        "falls.csv",
-        "--mode",
-        "order",
-        "--set",
-        "order.side=sell",
-    ];
-    let ran = terminal.run(&sell);
-    assert!(
-        ran.code == 2 && ran.stderr.contains("--tokens") && ran.stderr.contains("--cost"),
-        "{}",
-        ran.story()
-    );
-    let given = [&sell[..], &["--tokens", "100", "--cost", "80"]].concat();
+    let given = [&SELL[..], &["--tokens", "100", "--cost", "80"]].concat();
     let trailing = [&given[..], &["--set", "order.trail_pct=10"]].concat();
     let result = json(&terminal, &trailing);
     let (own, kept) = (&result["summary"], &result["comparisons"][0]);
@@ -172,12 +182,24 @@ async fn an_order_to_sell_is_run_with_the_tokens_that_it_is_given() {
     assert_eq!(json(&terminal, &stop)["trades"][0]["reason"], "STOP_ORDER");
     let limit = [&given[..], &["--set", "order.limit_usd=2"]].concat();
     assert_eq!(json(&terminal, &limit)["summary"]["sells"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_given_to_an_order_to_sell_and_to_no_other() {
+    let terminal = Terminal::new().await;
+    prices(&terminal, "falls.csv", -2_500);
+    let ran = terminal.run(&SELL);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("--tokens") && ran.stderr.contains("--cost"),
+        "{}",
+        ran.story()
+    );
     for (more, says) in [
         (&["--tokens", "0", "--cost", "1"], "--tokens 0"),
         (&["--tokens", "1", "--cost", "-1"], "--cost -1"),
         (&["--tokens", "x", "--cost", "1"], "--tokens x"),
     ] {
-        let ran = terminal.run(&[&sell[..], more].concat());
+        let ran = terminal.run(&[&SELL[..], more].concat());
         assert!(
             ran.code == 2 && ran.stderr.contains(says),
             "{says}: {}",

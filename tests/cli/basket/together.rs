@@ -153,7 +153,13 @@ async fn a_file_whose_members_cannot_all_be_started_starts_none() {
         );
         assert_eq!(json(&terminal, &["list"]), serde_json::json!([]), "{says}");
     }
-    // One that is refused by the database itself takes the others with it: this token is what a job pays with.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_the_database_refuses_takes_the_others_with_it() {
+    let terminal = Terminal::new().await;
+    let one = member(FIRST, "symbol = \"ONE\"\n");
+    let two = member(SECOND, "symbol = \"TWO\"\n");
     file(&terminal, SHARED, &[&one, &two]);
     sqlx::query(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS

@@ -239,7 +239,7 @@ fn in_universal(call: &Call, change: impl Fn(&mut U256, &mut U256)) -> Option<By
                 *input = swap.abi_encode_params().into();
             }
             if *command == 0x10 {
-                *input = in_v4(input, &change);
+                *input = in_v4(input, change);
             }
         }
     })
