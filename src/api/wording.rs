@@ -48,23 +48,8 @@ impl Wording for Http {
             Advice::ShowPolicy => "GET /api/v1/wallets/policy".to_owned(),
             Advice::Start(_) => "POST /api/v1/jobs".to_owned(),
             Advice::Status => "GET /api/v1/jobs/{job}".to_owned(),
-            Advice::Adopt { .. }
-            | Advice::Allow(_)
-            | Advice::AllowToken(_)
-            | Advice::AllowEntry(_)
-            | Advice::CountIn
-            | Advice::Daemon
-            | Advice::NewWallet
-            | Advice::ImportWallet
-            | Advice::CheckWallets
-            | Advice::Pools(_)
-            | Advice::CheckPolicy
-            | Advice::Reconcile
-            | Advice::RunScheduler
-            | Advice::RunWorker
-            | Advice::StartFrom(_)
-            | Advice::TestNotifications
-            | Advice::WritePolicy => return on_the_machine(advice),
+            // What each of these says is in the snapshot `remedies`.
+            _ => return on_the_machine(advice),
         };
         format!("`{request}`")
     }
@@ -72,8 +57,5 @@ impl Wording for Http {
 
 /// The text of an error.
 pub(super) fn described(error: &AppError) -> String {
-    match error {
-        AppError::Advised { message, .. } => message.rendered(&Http),
-        _ => error.to_string(),
-    }
+    error.rendered(&Http)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     connections::TooFew,
-    message::{Advice, Message, message},
+    message::{Advice, Message, Wording, message},
 };
 use crate::{
     chain::{
@@ -149,6 +149,14 @@ impl ErrorKind {
 }
 
 impl AppError {
+    /// Its text as a face writes it.
+    pub fn rendered(&self, wording: &impl Wording) -> String {
+        match self {
+            Self::Advised { message, .. } => message.rendered(wording),
+            _ => self.to_string(),
+        }
+    }
+
     /// The kind of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

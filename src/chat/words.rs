@@ -36,43 +36,14 @@ impl Wording for Chat {
             Advice::Resume => "/resume N".to_owned(),
             Advice::Status => "/job N".to_owned(),
             Advice::Set(assignment) => format!("{assignment} in the job's configuration"),
-            Advice::Adopt { .. }
-            | Advice::AdoptTokens { .. }
-            | Advice::Allow(_)
-            | Advice::AllowToken(_)
-            | Advice::AllowEntry(_)
-            | Advice::Buy(_)
-            | Advice::CheckPolicy
-            | Advice::CheckWallets
-            | Advice::CountIn
-            | Advice::Daemon
-            | Advice::Edit { .. }
-            | Advice::FundPaper { .. }
-            | Advice::ImportWallet
-            | Advice::ListKeys
-            | Advice::ListTokens
-            | Advice::ListWallets
-            | Advice::NewWallet
-            | Advice::Pools(_)
-            | Advice::Reconcile
-            | Advice::Remove(_)
-            | Advice::RevokeToken(_)
-            | Advice::RunScheduler
-            | Advice::RunWorker
-            | Advice::ShowPolicy
-            | Advice::Start(_)
-            | Advice::StartFrom(_)
-            | Advice::TestNotifications
-            | Advice::WritePolicy => on_the_machine(advice),
+            // What each of these says is in the snapshot `remedies`.
+            _ => on_the_machine(advice),
         }
     }
 }
 
 pub(super) fn described(error: &AppError) -> String {
-    match error {
-        AppError::Advised { message, .. } => message.rendered(&Chat),
-        _ => error.to_string(),
-    }
+    error.rendered(&Chat)
 }
 
 /// A job as every message names it: `job 3 (CLAWD, LIVE on base)`.

@@ -6,10 +6,7 @@ pub(super) use crate::commands::CommandLine;
 
 /// The text of an error.
 pub(super) fn described(error: &AppError) -> String {
-    match error {
-        AppError::Advised { message, .. } => message.rendered(&CommandLine),
-        _ => error.to_string(),
-    }
+    error.rendered(&CommandLine)
 }
 
 #[cfg(test)]

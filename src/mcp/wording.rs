@@ -27,36 +27,8 @@ impl Wording for Tools {
             Advice::Set(assignment) => {
                 return format!("{assignment} in the job's configuration, which its owner sets");
             }
-            Advice::Adopt { .. }
-            | Advice::AdoptTokens { .. }
-            | Advice::Allow(_)
-            | Advice::AllowToken(_)
-            | Advice::AllowEntry(_)
-            | Advice::Buy(_)
-            | Advice::CheckPolicy
-            | Advice::CheckWallets
-            | Advice::CountIn
-            | Advice::Daemon
-            | Advice::Edit { .. }
-            | Advice::FundPaper { .. }
-            | Advice::ImportWallet
-            | Advice::ListKeys
-            | Advice::ListTokens
-            | Advice::ListWallets
-            | Advice::NewWallet
-            | Advice::Pools(_)
-            | Advice::Reconcile
-            | Advice::Remove(_)
-            | Advice::RevokeToken(_)
-            | Advice::RunScheduler
-            | Advice::RunWorker
-            | Advice::ShowPolicy
-            | Advice::Start(_)
-            | Advice::StartFrom(_)
-            | Advice::TestNotifications
-            | Advice::WritePolicy => {
-                return format!("{} (for the owner)", on_the_machine(advice));
-            }
+            // What each of these says is in the snapshot `remedies`.
+            _ => return format!("{} (for the owner)", on_the_machine(advice)),
         };
         format!("`{tool}`")
     }
@@ -64,8 +36,5 @@ impl Wording for Tools {
 
 /// The text of an error.
 pub(super) fn described(error: &AppError) -> String {
-    match error {
-        AppError::Advised { message, .. } => message.rendered(&Tools),
-        _ => error.to_string(),
-    }
+    error.rendered(&Tools)
 }

@@ -1,6 +1,6 @@
 //! What each release has left with its users: migrations that have run, and backups that must come to life again.
 //!
-//! `UPDATE_RELEASE=0.1.0 cargo test --test cli release` records a release: docs/install.md.
+//! `UPDATE_RELEASE=0.1.0 scripts/test --test cli a_migration_of_a_release` records a release: docs/install.md.
 
 use std::{
     fmt::Write as _,
@@ -176,7 +176,7 @@ async fn a_migration_of_a_release_never_changes() {
         let backup = backups().join(format!("{release}.dump"));
         assert!(
             backup.exists(),
-            "{release} is not recorded: UPDATE_RELEASE={release} cargo test --test cli release"
+            "{release} is not recorded: UPDATE_RELEASE={release} scripts/test --test cli a_migration_of_a_release"
         );
     }
 }

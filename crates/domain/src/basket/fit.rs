@@ -1,6 +1,5 @@
 //! Whether jobs that are to be members of one basket fit together.
 
-use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
 use crate::{
@@ -211,8 +210,7 @@ fn elsewhere(new: &Member, other: &Member) -> Option<String> {
             one.wallet, two.wallet
         ));
     }
-    let differ = |one: Address, two: Address| one != two;
-    differ(new.quote.address, other.quote.address)
+    (new.quote.address != other.quote.address)
         .then(|| format!("they pay with {} and {}", new.quote.symbol, other.quote.symbol))
 }
 

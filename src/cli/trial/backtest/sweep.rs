@@ -85,25 +85,8 @@ pub(super) fn run(
     args: &SweepArgs,
     best: Option<Detail>,
 ) -> Result<Option<BacktestResult>, AppError> {
-    let sweep = SweepRequest {
-        axes: args.sweep.clone(),
-        sort_by: args.sort_by.into(),
-        walk_forward: args.walk_forward,
-        best,
-        threads: None,
-    };
-    let bar = bar();
-    let swept = backtest::sweep(settings, request, sweep, &|total| {
-        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
-        bar.inc(1);
-    });
-    bar.finish_and_clear();
-    let swept = swept?;
-    if let Some(path) = &args.csv {
-        write_csv(path, &swept)?;
-    }
-    out.show(&swept, |swept| text(swept, args.top.into()))?;
-    Ok(swept.best)
+    let run = |sweep, progress: &(dyn Fn(usize) + Sync)| backtest::sweep(settings, request, sweep, progress);
+    Ok(show(out, args, best, run)?.best)
 }
 
 /// The same for a basket.
@@ -113,15 +96,28 @@ pub(super) fn run_basket(
     request: &BasketRequest,
     args: &SweepArgs,
 ) -> Result<(), AppError> {
+    let run =
+        |sweep, progress: &(dyn Fn(usize) + Sync)| backtest::sweep_basket(settings, request, sweep, progress);
+    show(out, args, None, run).map(drop)
+}
+
+/// Runs a sweep with a bar that shows how far it is, and shows the result. `run` says after each backtest how many there
+/// are.
+fn show(
+    out: Out,
+    args: &SweepArgs,
+    best: Option<Detail>,
+    run: impl FnOnce(SweepRequest, &(dyn Fn(usize) + Sync)) -> Result<Swept, AppError>,
+) -> Result<Swept, AppError> {
     let sweep = SweepRequest {
         axes: args.sweep.clone(),
         sort_by: args.sort_by.into(),
         walk_forward: args.walk_forward,
-        best: None,
+        best,
         threads: None,
     };
     let bar = bar();
-    let swept = backtest::sweep_basket(settings, request, sweep, &|total| {
+    let swept = run(sweep, &|total| {
         bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
         bar.inc(1);
     });
@@ -130,10 +126,10 @@ pub(super) fn run_basket(
     if let Some(path) = &args.csv {
         write_csv(path, &swept)?;
     }
-    out.show(&swept, |swept| text(swept, args.top.into()))
+    out.show(&swept, |swept| text(swept, args.top.into()))?;
+    Ok(swept)
 }
 
-/// A progress bar on standard error, if that is a terminal.
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} backtests, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
