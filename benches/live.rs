@@ -1,6 +1,6 @@
 //! What live trading costs, on a local chain with the real contracts: a trade, a hold and rest next to a bare loop, and
-//! the swaps per second that one signer settles with a block time of one second. `scripts/bench-live [costs] [rate]`; the
-//! figures are in docs/live-figures.md.
+//! the swaps per second that one signer settles with a block time of one second. `scripts/bench-live [costs] [rate]`;
+//! the figures are in docs/live-figures.md.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,

@@ -1,6 +1,7 @@
 //! Throughput of a fleet of jobs, compared with other queues and with the limit, on one durable PostgreSQL server.
 //! `scripts/bench` (or `just bench`) runs all of it; `--quick` runs everything once and short; names of sections
-//! (ticks, trades, limit, peers, lateness, faces, growth, trips) run only those. The figures are in docs/performance.md.
+//! (ticks, trades, limit, peers, lateness, faces, growth, trips) run only those. The figures are in
+//! docs/performance.md.
 #![expect(
     clippy::expect_used,
     clippy::print_stderr,

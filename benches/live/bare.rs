@@ -1,4 +1,5 @@
-//! The least that a trade can ask of a node: a loop over alloy's client that sends each call when the one before counts.
+//! The least that a trade can ask of a node: a loop over alloy's client that sends each call when the one before
+//! counts.
 
 use std::time::{Duration, Instant};
 

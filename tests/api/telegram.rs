@@ -1,5 +1,5 @@
-//! A local server in the shape of Telegram's Bot API: updates wait until they are confirmed by an offset, and what the bot
-//! says is kept.
+//! A local server in the shape of Telegram's Bot API: updates wait until they are confirmed by an offset, and what the
+//! bot says is kept.
 
 use std::{
     sync::{Arc, Mutex},

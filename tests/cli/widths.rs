@@ -1,5 +1,5 @@
-//! What `trades`, `pnl`, `status` and `doctor` show on terminals of 80, 100 and 160 columns, with what is longest in each:
-//! names, prices, amounts, reasons, errors.
+//! What `trades`, `pnl`, `status` and `doctor` show on terminals of 80, 100 and 160 columns, with what is longest in
+//! each: names, prices, amounts, reasons, errors.
 
 use crate::terminal::{TOKEN, Terminal, settled};
 

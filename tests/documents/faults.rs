@@ -1,5 +1,5 @@
-//! Which test shows what: every fault of a node, every kind of token and every shape of pool that live trading was tried
-//! against has a test of its own. A row without a test, or a test that is gone, fails here.
+//! Which test shows what: every fault of a node, every kind of token and every shape of pool that live trading was
+//! tried against has a test of its own. A row without a test, or a test that is gone, fails here.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,5 @@
-//! The Debian package: its unit has the sandbox of the units that the program writes, and its settings are the defaults.
+//! The Debian package: its unit has the sandbox of the units that the program writes, and its settings are the
+//! defaults.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! scripts/install.sh takes the file that SHA256SUMS names, and nothing else. `scripts/release-check` tries it with a real
-//! release; here the program is a script, and the places are a directory and a server on loopback.
+//! scripts/install.sh takes the file that SHA256SUMS names, and nothing else. `scripts/release-check` tries it with a
+//! real release; here the program is a script, and the places are a directory and a server on loopback.
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::{

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use metrics::counter;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,9 @@ const ASIDE: Duration = Duration::from_secs(2);
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Longest time to carry a command out.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A long command that was begun may still be carried out by the process that took it, which only lost the lock: this
+/// long after it was taken, it is not.
+const UNDER_WAY_MAX: TimeDelta = TimeDelta::seconds(75);
 /// How long a running command has after the stop.
 const GRACE: Duration = Duration::from_secs(3);
 /// A command that was written longer ago, in seconds, is not carried out: its author may have done otherwise since.
@@ -64,6 +67,7 @@ pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
         connection: None,
         bot: None,
         takes: false,
+        left: false,
         strangers: BTreeSet::new(),
     };
     Loop::new("commands from a chat")
@@ -139,19 +143,24 @@ impl<F: Converse> Desk<F> {
         }
     }
 
-    /// Keeps an answer, and sends it.
+    /// Keeps an answer and sends it, unless another process has answered.
     async fn close(&self, to: &Holder, update: i64, answer: &str) -> Result<(), PassError> {
         let answer: String = printable(answer).chars().take(ANSWER_MAX).collect();
-        let pool = &self.app.pool;
-        chat::answered(pool, to.bot, update, &answer)
-            .await
-            .map_err(AppError::from)?;
-        match self.chat.bot.say(to.chat, &answer).await {
+        let first = chat::answered(&self.app.pool, to.bot, update, &answer).await;
+        if first.map_err(AppError::from)? {
+            self.send(to, update, &answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, to: &Holder, update: i64, answer: &str) -> Result<(), PassError> {
+        match self.chat.bot.say(to.chat, answer).await {
             Ok(()) => {}
             Err(BotError::Never(error)) => warn!(%error, chat = to.chat, "an answer cannot be sent"),
             Err(error) => return Err(error.into()),
         }
-        Ok(chat::sent(pool, to.bot, update).await.map_err(AppError::from)?)
+        let sent = chat::sent(&self.app.pool, to.bot, update).await;
+        Ok(sent.map_err(AppError::from)?)
     }
 }
 
@@ -171,6 +180,8 @@ struct Reader<F> {
     bot: Option<i64>,
     /// The bot has answered since.
     takes: bool,
+    /// A command that another process may still carry out was left to it.
+    left: bool,
     /// Who wrote without being named by the settings.
     strangers: BTreeSet<i64>,
 }
@@ -186,6 +197,9 @@ impl<F: Converse> Service for Reader<F> {
                 None => return Ok(ASIDE),
             },
         };
+        if self.left {
+            self.end_open(bot).await?;
+        }
         let connection = self.connection()?;
         let place = chat::place(connection, bot).await.map_err(AppError::from)?;
         let updates = self.desk.chat.bot.updates(place).await?;
@@ -206,6 +220,7 @@ impl<F: Converse> Service for Reader<F> {
         self.connection = None;
         self.bot = None;
         self.takes = false;
+        self.left = false;
     }
 }
 
@@ -230,16 +245,21 @@ impl<F: Converse> Reader<F> {
             return Ok(None);
         }
         let bot = self.desk.chat.bot.number().await?;
-        let open = chat::open(self.connection()?, bot)
-            .await
-            .map_err(AppError::from)?;
-        for command in open {
+        self.end_open(bot).await?;
+        self.bot = Some(bot);
+        Ok(Some(bot))
+    }
+
+    /// Ends the commands that were taken and not answered, but for those that are carried out.
+    async fn end_open(&mut self, bot: i64) -> Result<(), PassError> {
+        self.left = false;
+        let open = chat::open(self.connection()?, bot).await;
+        for command in open.map_err(AppError::from)? {
             if !self.desk.under_way().contains(&command.update) {
                 self.end(bot, command).await?;
             }
         }
-        self.bot = Some(bot);
-        Ok(Some(bot))
+        Ok(())
     }
 
     /// Ends a command that was taken before: by an earlier process, or before an outage.
@@ -250,12 +270,20 @@ impl<F: Converse> Reader<F> {
             person: command.person,
         };
         if let Some(answer) = &command.answer {
-            return self.desk.close(&holder, command.update, answer).await;
+            return self.desk.send(&holder, command.update, answer).await;
         }
         let actor = actor(command.person, command.update);
         let pool = &self.desk.app.pool;
         let acted = chat::has_acted(pool, actor.as_str(), command.taken_at).await;
         if acted.map_err(AppError::from)? {
+            let text = command
+                .confirms
+                .as_ref()
+                .map_or(&command.command, |order| &order.command);
+            if self.desk.face.takes_long(text) && Utc::now() - command.taken_at < UNDER_WAY_MAX {
+                self.left = true;
+                return Ok(());
+            }
             return self.desk.close(&holder, command.update, DONE).await;
         }
         if (Utc::now() - command.taken_at).num_seconds() > OLD {

@@ -211,20 +211,20 @@ pub async fn tick_once(
     Ok(Some(slot))
 }
 
-/// Keeps an answer until it is sent.
+/// Keeps an answer until it is sent. `false`: the command has one.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn answered(pool: &PgPool, bot: i64, update: i64, answer: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE chat_commands SET answer = $3 WHERE bot = $1 AND update_id = $2",
+pub async fn answered(pool: &PgPool, bot: i64, update: i64, answer: &str) -> Result<bool, StoreError> {
+    let kept = sqlx::query!(
+        "UPDATE chat_commands SET answer = $3 WHERE bot = $1 AND update_id = $2 AND answer IS NULL",
         bot,
         update,
         answer,
     )
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() > 0)
 }
 
 /// Notes that an answer was sent.

@@ -61,7 +61,8 @@ async fn a_live_wallets_coins_are_exported() {
         page.contains("lgi_mm_rpc_disagreements_total{chain=\"local\"} 0\n"),
         "{page}"
     );
-    // The policy of the worlds of tests allows ten million; a buy for ten dollars is signed for what it may cost at most.
+    // The policy of the worlds of tests allows ten million; a buy for ten dollars is signed for what it may cost at
+    // most.
     for period in ["hour", "day"] {
         let of = |name: &str| {
             let line = page

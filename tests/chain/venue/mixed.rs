@@ -111,7 +111,8 @@ async fn two_pools_of_any_versions_fill_what_they_quoted_both_ways() {
     let (world, [near, _]) = World::with_connectors().await;
     let (weth, stake) = (world.at().weth, coins(300_000));
     let tenth = coins(1) / U256::from(10);
-    // The pools of the connector and the coin, as deep as a hundred coins, by version; the V4 one holds the coin itself.
+    // The pools of the connector and the coin, as deep as a hundred coins, by version; the V4 one holds the coin
+    // itself.
     for (far, coin) in [(V2, false), (V3, false), (V4, true)] {
         // Each deeper than the one before, so that it is the best one.
         let times = U256::from(match far {

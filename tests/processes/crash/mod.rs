@@ -143,8 +143,8 @@ async fn assert_the_venue_agrees(pool: &PgPool) {
 
 async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
     assert_the_venue_agrees(pool).await;
-    // A slot every two seconds from the first one on, whether or not a scheduler ran by then: those that were decided and
-    // those that were missed leave none out, and none twice.
+    // A slot every two seconds from the first one on, whether or not a scheduler ran by then: those that were decided
+    // and those that were missed leave none out, and none twice.
     let gaps = "SELECT format('job %s: %s decided, %s claimed, %s missed of %s', s.job_id, t.decided, s.slots_claimed,
                               s.slots_missed, extract(epoch FROM t.last - f.first_slot) / 2 + 1)
                 FROM job_slots s JOIN first_slots f ON f.job_id = s.job_id JOIN LATERAL (

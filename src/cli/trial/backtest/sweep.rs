@@ -101,8 +101,8 @@ pub(super) fn run_basket(
     show(out, args, None, run).map(drop)
 }
 
-/// Runs a sweep with a bar that shows how far it is, and shows the result. `run` says after each backtest how many there
-/// are.
+/// Runs a sweep with a bar that shows how far it is, and shows the result. `run` says after each backtest how many
+/// there are.
 fn show(
     out: Out,
     args: &SweepArgs,

@@ -48,8 +48,8 @@ fn any_order() -> impl Strategy<Value = OrderConfig> {
         })
 }
 
-/// Runs an order over prices, a minute each, as an engine would: every plan fills at its price, and it ends when it is done.
-/// What it traded, with the facts of each.
+/// Runs an order over prices, a minute each, as an engine would: every plan fills at its price, and it ends when it is
+/// done. What it traded, with the facts of each.
 fn run(config: &JobConfig, held: &str, prices: &[i64]) -> (Vec<(Plan, Facts)>, Facts, Option<Timestamp>) {
     let rules = config.rules.order().expect("an order");
     let (mut now, mut done, mut ended) = (facts(), Vec::new(), None);
