@@ -14,7 +14,7 @@ use crate::{
             list::{self, ListRequest, Page, SortBy},
             overview::overview,
             pnl::{self, PnlRequest},
-            sale::{self, Trader},
+            sale::{self, Resumable, Trader},
             selected::{Jobs, Kind},
             status, tick, trades,
         },
@@ -132,11 +132,11 @@ fn ask(would: String, shown: Vec<String>, said: &Said) -> Option<Reply> {
 
 async fn resumed(app: &App, job: JobId, said: &Said) -> Result<Reply, AppError> {
     let jobs = Jobs::Named(vec![target::pinned(app, &named(job)).await?]);
-    let traders = sale::resumable(app, &jobs).await?;
+    let Resumable { traders, seen } = sale::resumable(app, &jobs).await?;
     if let Some(question) = unconfirmed("continue", &traders, said) {
         return Ok(question);
     }
-    let report = lifecycle::resume(app, &jobs, &said.actor).await?;
+    let report = lifecycle::resume(app, &jobs, Some(&seen), &said.actor).await?;
     Ok(Reply::Text(words::changed(report)))
 }
 

@@ -148,7 +148,7 @@ pub(super) async fn call(agent: &Agent, name: Name, arguments: JsonObject) -> Re
         }
         Name::Resume => {
             let jobs = Jobs::Named(vec![on_paper(agent, read(arguments)?).await?]);
-            changed(lifecycle::resume(&agent.app, &jobs, &agent.actor).await?)?
+            changed(lifecycle::resume(&agent.app, &jobs, None, &agent.actor).await?)?
         }
         Name::Tick => {
             let target = on_paper(agent, read(arguments)?).await?;

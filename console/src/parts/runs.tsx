@@ -151,7 +151,7 @@ function Sweep({ swept }: { swept: Swept }) {
         </p>
       ))}
       <h3>
-        Configurations <small>best first{swept.configurations.length > LISTED && `, ${LISTED} of ${swept.configurations.length}`}</small>
+        Configurations <small>best first{swept.configurations.length >= LISTED && `, the best ${LISTED}`}</small>
       </h3>
       <div class="scroll" role="region" aria-label="Table of configurations" tabIndex={0}>
         <table>

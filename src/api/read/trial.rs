@@ -55,7 +55,7 @@ pub(in crate::api) struct RunView {
     /// The same money as a lump sum and as equal buys
     #[schema(schema_with = comparisons)]
     comparisons: Vec<Value>,
-    /// Every configuration of a sweep
+    /// Every configuration of a sweep; the best 25 where several runs are listed
     #[schema(schema_with = swept)]
     swept: Option<Value>,
 }
@@ -83,8 +83,16 @@ fn comparisons() -> RefOr<Schema> {
     ArrayBuilder::new().items(one).into()
 }
 
+/// Configurations of each sweep in a list of runs.
+const LISTED: usize = 25;
+
 /// A run as it is answered.
 pub(in crate::api) fn shown(run: &Run) -> RunView {
+    shown_within(run, usize::MAX)
+}
+
+/// `most`: configurations of a sweep, the best ones.
+fn shown_within(run: &Run, most: usize) -> RunView {
     let finished = run.finished.as_deref();
     RunView {
         run: run.run,
@@ -105,7 +113,7 @@ pub(in crate::api) fn shown(run: &Run) -> RunView {
             each.map(|one| json!({ "plan": one.plan, "summary": one.summary }))
                 .collect()
         }),
-        swept: finished.and_then(|finished| finished.swept.as_ref().map(|swept| json!(swept))),
+        swept: finished.and_then(|finished| finished.swept.as_ref().map(|swept| json!(swept.best_of(most)))),
     }
 }
 
@@ -113,7 +121,8 @@ pub(in crate::api) fn shown(run: &Run) -> RunView {
 #[utoipa::path(get, path = "/api/v1/backtests", tag = "backtests", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Backtests", body = Vec<RunView>)))]
 pub(in crate::api) async fn backtests(State(api): State<Shared>) -> Json<Vec<RunView>> {
-    Json(api.runs.list().iter().map(shown).collect())
+    let runs = api.runs.list();
+    Json(runs.iter().map(|run| shown_within(run, LISTED)).collect())
 }
 
 /// One backtest: how far it is, and what came of it.

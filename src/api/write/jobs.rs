@@ -16,7 +16,7 @@ use crate::{
         App, AppError, Target,
         jobs::{
             lifecycle::{self, Changed, LiquidateRequest, Report},
-            sale::{self, Sale, Trader},
+            sale::{self, Resumable, Sale, Trader},
             selected::Jobs,
             tick::{self, Ticked},
         },
@@ -81,9 +81,9 @@ pub(in crate::api) async fn resume(
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
         let jobs = one(target::pinned(&app.app, &named).await?);
-        let traders = sale::resumable(&app.app, &jobs).await?;
+        let Resumable { traders, seen } = sale::resumable(&app.app, &jobs).await?;
         confirm_traders("continue", &traders, &asked, body.confirm.as_deref())?;
-        changed(lifecycle::resume(&app.app, &jobs, &asked.actor()).await?)
+        changed(lifecycle::resume(&app.app, &jobs, Some(&seen), &asked.actor()).await?)
     };
     order.once(&api, work).await
 }

@@ -110,6 +110,27 @@ pub struct Swept {
     pub best: Option<BacktestResult>,
 }
 
+impl Swept {
+    /// The same with the best `most` configurations alone.
+    pub fn best_of(&self, most: usize) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Best<'a> {
+            keys: &'a [String],
+            sort_by: SortBy,
+            configurations: &'a [SweepLine],
+            warnings: &'a [String],
+            walk_forward: &'a Option<WalkForward>,
+        }
+        Best {
+            keys: &self.keys,
+            sort_by: self.sort_by,
+            configurations: self.configurations.get(..most).unwrap_or(&self.configurations),
+            warnings: &self.warnings,
+            walk_forward: &self.walk_forward,
+        }
+    }
+}
+
 /// Runs every configuration of the grid. `progress` is called after each run, from any thread, with the total number.
 pub fn sweep(
     settings: &Settings,

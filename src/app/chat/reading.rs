@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -61,6 +64,7 @@ pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
         face,
         chat,
         under_way: Mutex::default(),
+        unanswered: AtomicBool::new(false),
     };
     let mut reader = Reader {
         desk: Arc::new(desk),
@@ -84,6 +88,37 @@ struct Desk<F> {
     chat: Chat,
     /// Updates whose commands are carried out aside: an outage meanwhile does not end them a second time.
     under_way: Mutex<BTreeSet<i64>>,
+    /// One of them was left without an answer that was sent.
+    unanswered: AtomicBool,
+}
+
+/// A command that is carried out aside, until this is dropped.
+struct Aside<F> {
+    desk: Arc<Desk<F>>,
+    update: i64,
+    answered: bool,
+}
+
+impl<F: Converse> Aside<F> {
+    /// What it leaves unanswered is ended by a later pass.
+    async fn serve(mut self, taken: Taken) {
+        match self.desk.serve(taken).await {
+            Ok(()) => self.answered = true,
+            Err(error) => warn!(%error, "a command from a chat is not answered yet"),
+        }
+    }
+}
+
+impl<F> Drop for Aside<F> {
+    fn drop(&mut self) {
+        let under_way = self.desk.under_way.lock();
+        under_way
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.update);
+        if !self.answered {
+            self.desk.unanswered.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 /// A command that was taken.
@@ -197,7 +232,7 @@ impl<F: Converse> Service for Reader<F> {
                 None => return Ok(ASIDE),
             },
         };
-        if self.left {
+        if self.left || self.desk.unanswered.swap(false, Ordering::SeqCst) {
             self.end_open(bot).await?;
         }
         let connection = self.connection()?;
@@ -348,13 +383,12 @@ impl<F: Converse> Reader<F> {
         }
         let desk = self.desk.clone();
         desk.under_way().insert(update.id);
-        tokio::spawn(async move {
-            // What it leaves unanswered is ended with the next lock.
-            if let Err(error) = desk.serve(taken).await {
-                warn!(%error, "a command from a chat is not answered yet");
-            }
-            desk.under_way().remove(&update.id);
-        });
+        let aside = Aside {
+            desk,
+            update: update.id,
+            answered: false,
+        };
+        tokio::spawn(aside.serve(taken));
         Ok(())
     }
 

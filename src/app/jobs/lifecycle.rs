@@ -19,7 +19,7 @@ use crate::{
         span::Span,
     },
     store::{
-        bulk::{self, Back},
+        bulk::{self, Back, Seen},
         jobs::{CommandError, Job},
         orders::Order,
         views,
@@ -138,12 +138,12 @@ pub async fn pause(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, App
     Ok(report.sorted())
 }
 
-/// Continues after a pause or an error.
+/// Continues after a pause or an error. `seen`: only jobs that are as they were when this was agreed to.
 ///
 /// # Errors
 /// [`AppError`] if the database does not answer; nothing changes then.
-pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
-    change(app, which, Order::Resume, actor).await
+pub async fn resume(app: &App, which: &Jobs, seen: Option<&Seen>, actor: &Actor) -> Result<Report, AppError> {
+    change(app, which, Order::Resume, seen, actor).await
 }
 
 /// Undoes a pause: each job that it stopped, and that nobody has touched since, is as it was.
@@ -192,7 +192,7 @@ pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Resul
 /// # Errors
 /// [`AppError`] if the database does not answer; nothing changes then.
 pub async fn remove(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
-    change(app, which, Order::Remove, actor).await
+    change(app, which, Order::Remove, None, actor).await
 }
 
 /// How to sell; validated.
@@ -232,14 +232,20 @@ pub async fn liquidate(
     actor: &Actor,
 ) -> Result<Report, AppError> {
     let LiquidateRequest { over, slices } = request;
-    change(app, which, Order::Liquidate { over, slices }, actor).await
+    change(app, which, Order::Liquidate { over, slices }, None, actor).await
 }
 
 /// One transaction for all jobs; those that cannot follow stay as they are.
-async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<Report, AppError> {
+async fn change(
+    app: &App,
+    which: &Jobs,
+    order: Order,
+    seen: Option<&Seen>,
+    actor: &Actor,
+) -> Result<Report, AppError> {
     let selected = Selected::find(app, which).await?;
     let ids: Vec<JobId> = selected.jobs.iter().map(|job| job.id).collect();
-    let made = bulk::order(&app.pool, &ids, order, actor.as_str()).await?;
+    let made = bulk::order(&app.pool, &ids, order, seen, actor.as_str()).await?;
     let worker = match order {
         Order::Liquidate { .. } | Order::Resume => worker_note(app).await?,
         Order::Start { .. } | Order::Pause | Order::Remove => None,

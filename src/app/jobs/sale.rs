@@ -16,7 +16,8 @@ use crate::{
         units::{Price, Rounding, Usd},
     },
     store::{
-        self, bulk,
+        self,
+        bulk::{self, Seen},
         jobs::{self, Job},
         views::{self, Pulse},
     },
@@ -98,17 +99,29 @@ impl From<&Job> for Trader {
     }
 }
 
-/// Those of the selected jobs that are LIVE and that `resume` would let trade again.
+/// What a resume would do to the selected jobs.
+#[derive(Debug)]
+pub struct Resumable {
+    /// Those that are LIVE and would trade again.
+    pub traders: Vec<Trader>,
+    /// All of them as they were: one that has changed since is not resumed.
+    pub seen: Seen,
+}
+
+/// What `resume` would do to the selected jobs.
 ///
 /// # Errors
 /// [`AppError`] if the database does not answer.
-pub async fn resumable(app: &App, which: &Jobs) -> Result<Vec<Trader>, AppError> {
+pub async fn resumable(app: &App, which: &Jobs) -> Result<Resumable, AppError> {
     let selected = Selected::find(app, which).await?;
     let allowed = |job: &&Job| {
         let made = transition(job.status, job.status_before_stop, Command::Resume);
         matches!(made, Ok(Transition::To(_)))
     };
-    Ok(live(selected.jobs.iter().filter(allowed)))
+    Ok(Resumable {
+        traders: live(selected.jobs.iter().filter(allowed)),
+        seen: selected.jobs.iter().map(|job| (job.id, job.version)).collect(),
+    })
 }
 
 /// The LIVE jobs that the undo of this pause would let trade again.

@@ -89,10 +89,13 @@ pub async fn resume(settings: &Settings, out: Out, args: &ResumeArgs) -> Result<
         return show(out, report, false);
     }
     let jobs = named(&args.jobs, args.chain.as_deref());
+    let mut seen = None;
     if asks(out, args.yes) {
-        agreed(out, &sale::resumable(&app, &jobs).await?)?;
+        let resumable = sale::resumable(&app, &jobs).await?;
+        agreed(out, &resumable.traders)?;
+        seen = Some(resumable.seen);
     }
-    let report = lifecycle::resume(&app, &jobs, &actor()).await?;
+    let report = lifecycle::resume(&app, &jobs, seen.as_ref(), &actor()).await?;
     show(out, report, jobs.is_one())
 }
 

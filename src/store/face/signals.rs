@@ -9,7 +9,7 @@ use crate::{
         Timestamp,
         config::OrderSide,
         ids::JobId,
-        job::{JobMode, JobStatus, Transition},
+        job::{FAILURES_IN_A_ROW_MAX, JobMode, JobStatus, Transition},
         signal::SignalAction,
         units::Amount,
     },
@@ -61,8 +61,14 @@ enum Refusal {
     Removed,
     #[error("it is in ERROR: its owner looks at it first, and resumes it")]
     InError,
-    #[error("it was not this signal that paused it, but {0}: who paused it resumes it")]
-    PausedBy(String),
+    #[error("{by} has paused it: who paused it resumes it")]
+    PausedBy {
+        by: String,
+        /// The signal had paused it too, and takes that back.
+        withdraws: bool,
+    },
+    #[error("its trades failed {0} times in a row: its owner looks at it first, and resumes it")]
+    Failing(u32),
     #[error("its mode is {0}: a signal places orders only for a job of mode ORDER; allow it a tick instead")]
     Mode(JobMode),
     #[error("its order sells, and the tokens of a sale are given by hand; place it with `order sell`")]
@@ -112,6 +118,9 @@ pub async fn receive(pool: &PgPool, signal: Signal<'_>, actor: &str) -> Result<O
         Err(Refusal::Command(CommandError::Store(error))) => return Err(error),
         Err(refusal) => {
             attempt.rollback().await?;
+            if matches!(refusal, Refusal::PausedBy { withdraws: true, .. }) {
+                orders::withdraw_pause(&mut tx, signal.job, actor).await?;
+            }
             Received {
                 again: false,
                 before: job.status,
@@ -198,7 +207,6 @@ async fn carry_out(
         }
         // Nothing trades then, and a pause of its own would let it undo what stopped the job.
         SignalAction::Pause if job.status == JobStatus::Error => return Err(Refusal::InError),
-        SignalAction::Pause if job.status == JobStatus::Paused => return Ok((job.status, None)),
         SignalAction::Pause => Order::Pause,
         SignalAction::Resume => {
             may_resume(tx, job, actor).await?;
@@ -214,6 +222,9 @@ async fn carry_out(
         }
     };
     let (before, made) = orders::carry_out(tx, job.id, order, actor).await?;
+    if action == SignalAction::Resume {
+        still_failing(tx, job).await?;
+    }
     Ok(match made {
         Transition::To(status) => (status, None),
         Transition::Already | Transition::Archived => (before, None),
@@ -228,10 +239,31 @@ async fn may_resume(connection: &mut PgConnection, job: &Job, actor: &str) -> Re
     if job.status != JobStatus::Paused {
         return Ok(());
     }
-    match orders::paused_by(connection, job.id).await? {
-        Some(by) if by == actor => Ok(()),
-        by => Err(Refusal::PausedBy(by.unwrap_or_else(|| "another".to_owned()))),
+    let standing = orders::standing_pauses(connection, job.id).await?;
+    let mut others = standing.iter().filter(|by| *by != actor);
+    match (others.next(), standing.iter().any(|by| by == actor)) {
+        (None, true) if job.failures_in_row >= FAILURES_IN_A_ROW_MAX => {
+            Err(Refusal::Failing(job.failures_in_row))
+        }
+        (None, true) => Ok(()),
+        (other, withdraws) => Err(Refusal::PausedBy {
+            by: other.cloned().unwrap_or_else(|| "another".to_owned()),
+            withdraws,
+        }),
     }
+}
+
+/// What a signal resumes has failed as often as before, and waits as long: only its owner says that it may try anew.
+async fn still_failing(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE jobs SET failures_in_row = $2, backoff_until = $3 WHERE id = $1",
+        job.id.0,
+        i32::try_from(job.failures_in_row).unwrap_or(i32::MAX),
+        job.last.backoff_until,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 fn ready_for_an_order(job: &Job) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgPool};
+use tracing::warn;
 
 use crate::domain::{
     Timestamp,
@@ -50,32 +51,54 @@ pub async fn peers(
         if status != JobStatus::Running {
             continue;
         }
-        let rules: BasketConfig = json("jobs.config", row.rules)?;
         let oldest = fresh.get(&member).map(|fresh| fresh.before(now));
-        let last = row.last_price.zip(row.last_price_at);
-        let last = last.filter(|(_, at)| oldest.is_some_and(|oldest| *at >= oldest));
-        let tokens = amount("jobs.token_balance", &row.token_balance)?;
-        let decimals = unsigned("jobs.token_decimals", i64::from(row.token_decimals))?;
-        let tokens = match last {
-            Some((last, _)) => {
-                let last = price("job_slots.last_price", last)?;
-                let value = tokens.value(decimals, last, Rounding::Down);
-                Some(value.map_err(broken)?)
-            }
-            None => None,
+        let job = JobId(row.id);
+        let read = || {
+            let rules: BasketConfig = json("jobs.config", row.rules)?;
+            let last = row.last_price.zip(row.last_price_at);
+            let last = last.filter(|(_, at)| oldest.is_some_and(|oldest| *at >= oldest));
+            let tokens = amount("jobs.token_balance", &row.token_balance)?;
+            let decimals = unsigned("jobs.token_decimals", i64::from(row.token_decimals))?;
+            let tokens = match last {
+                Some((last, _)) => {
+                    let last = price("job_slots.last_price", last)?;
+                    let value = tokens.value(decimals, last, Rounding::Down);
+                    Some(value.map_err(broken)?)
+                }
+                None => None,
+            };
+            Ok::<_, StoreError>(Peer {
+                job,
+                weight: rules.weight,
+                band_pct: rules.band_pct,
+                tokens,
+                quote: amount("jobs.quote_balance", &row.quote_balance)?,
+                sells: row.sells,
+                in_motion: row.in_motion,
+                blocked: row.blocked,
+            })
         };
-        peers.running.push(Peer {
-            job: JobId(row.id),
-            weight: rules.weight,
-            band_pct: rules.band_pct,
-            tokens,
-            quote: amount("jobs.quote_balance", &row.quote_balance)?,
-            sells: row.sells,
-            in_motion: row.in_motion,
-            blocked: row.blocked,
-        });
+        peers.running.push(read().unwrap_or_else(|error| {
+            warn!(%error, %job, "a member of a basket cannot be read; the others wait for it");
+            unreadable(job)
+        }));
     }
     Ok(found)
+}
+
+/// A member whose row this build cannot read, such as one that a newer build wrote: it has no price, so its basket holds,
+/// and jobs that have nothing to do with it are not stopped.
+fn unreadable(job: JobId) -> Peer {
+    Peer {
+        job,
+        weight: Decimal::ONE,
+        band_pct: Decimal::ZERO,
+        tokens: None,
+        quote: Amount::ZERO,
+        sells: false,
+        in_motion: true,
+        blocked: true,
+    }
 }
 
 /// Moves quote of other members to `to`, all of it or none: it is another member's until this transaction ends, and

@@ -10,13 +10,13 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::domain::{
     config::JobConfig,
-    ids::{AuditId, JobId},
+    ids::{AuditId, JobId, Version},
     job::{JobStatus, Realm, Transition},
 };
 use crate::store::{
     StoreError,
     columns::{self, numbers, word},
-    jobs::{CommandError, Job, event},
+    jobs::{CommandError, Job, event, lock},
     orders::{Order, carry_out, reconfigure},
     session::begin,
 };
@@ -88,6 +88,10 @@ pub async fn pause(pool: &PgPool, selection: &Selection, actor: &str) -> Result<
                             WHERE e.job_id = chosen.id AND (after -> 'transition' ->> 'to' = 'PAUSED'
                                                             OR after ->> 'status' = 'PAUSED')
                             ORDER BY e.id DESC LIMIT 1)
+           ), kept AS (
+               -- A reorg of the stop that paused it lets it run no more.
+               UPDATE jobs SET stopped_by = NULL FROM chosen
+               WHERE jobs.id = chosen.id AND chosen.status = 'PAUSED' AND stopped_by IS NOT NULL
            ), batch AS (
                INSERT INTO audit (actor, action, subject, detail)
                SELECT $6, 'pause_jobs', 'jobs',
@@ -259,8 +263,12 @@ async fn fail_again(
 /// The status that an order found, and what it did; or why the job cannot follow it.
 pub type Outcome = Result<(JobStatus, Transition), CommandError>;
 
+/// The versions of jobs that were looked at before an order was given.
+pub type Seen = HashMap<JobId, Version>;
+
 /// Carries out one order for several jobs in one transaction, sorted by job number. A job that cannot follow it stays
-/// as it is, and does not stop the others.
+/// as it is, and does not stop the others; neither does one that is stopped and is not as it was `seen`, if that is
+/// given: who agreed to let it trade saw another state, or it has followed this order already.
 ///
 /// # Errors
 /// [`CommandError`]; nothing changes then.
@@ -268,6 +276,7 @@ pub async fn order(
     pool: &PgPool,
     jobs: &[JobId],
     order: Order,
+    seen: Option<&Seen>,
     actor: &str,
 ) -> Result<Vec<(JobId, Outcome)>, CommandError> {
     let mut sorted = jobs.to_vec();
@@ -276,7 +285,11 @@ pub async fn order(
     let mut tx = begin(pool).await?;
     let mut done = Vec::with_capacity(sorted.len());
     for job in sorted {
-        let outcome = match carry_out(&mut tx, job, order, actor).await {
+        let outcome = match as_seen(&mut tx, job, seen).await {
+            Ok(()) => carry_out(&mut tx, job, order, actor).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match outcome {
             Err(error) if !is_about_the_job(&error) => return Err(error),
             outcome => outcome,
         };
@@ -284,6 +297,16 @@ pub async fn order(
     }
     tx.commit().await?;
     Ok(done)
+}
+
+async fn as_seen(connection: &mut PgConnection, job: JobId, seen: Option<&Seen>) -> Result<(), CommandError> {
+    let Some(seen) = seen else { return Ok(()) };
+    let now = lock(connection, job).await?;
+    let stopped = matches!(now.status, JobStatus::Paused | JobStatus::Error);
+    if stopped && seen.get(&job) != Some(&now.version) {
+        return Err(CommandError::Changed);
+    }
+    Ok(())
 }
 
 /// The database answered, nothing was written, and the reason is in this job alone.
@@ -298,6 +321,7 @@ const fn is_about_the_job(error: &CommandError) -> bool {
         | CommandError::InMotion(_)
         | CommandError::OwnsLess { .. }
         | CommandError::NoCycle
+        | CommandError::Changed
         | CommandError::KeyUsed(_)
         | CommandError::OutOfRange(_)
         | CommandError::StillHolds(_)

@@ -120,6 +120,11 @@ pub enum CommandError {
         "this job is IDLE: it owns nothing until it is started; start it, pause it if it should not buy yet, then adopt"
     )]
     NoCycle,
+    /// It is stopped, and not as it was when its owner looked at it.
+    #[error(
+        "it has changed since it was looked at, and nothing was done: look at it, then give the command again"
+    )]
+    Changed,
     /// The key of an order was used for another one.
     #[error("the key '{0}' was used for another order; give each order a key of its own")]
     KeyUsed(String),

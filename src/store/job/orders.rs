@@ -100,7 +100,7 @@ pub(in crate::store) async fn carry_out(
         Transition::Already => {
             if matches!(order, Order::Pause) {
                 keep_paused(&mut *tx, id).await?;
-                if paused_by(&mut *tx, id).await?.is_some_and(|by| by != actor) {
+                if !standing_pauses(&mut *tx, id).await?.iter().any(|by| by == actor) {
                     let before = json!({ "status": job.status });
                     let after = json!({ "transition": { "to": job.status }, "order": Order::Pause });
                     event(&mut *tx, id, actor, "pause", Some(before), Some(after)).await?;
@@ -141,24 +141,31 @@ pub(in crate::store) async fn carry_out(
     Ok((job.status, made))
 }
 
-/// The actor of the last pause of a job. A pause of a job that is paused already is recorded too, if another actor asks
-/// for it: then the undo of the first one does not let the job trade.
+/// The actors whose pauses of a paused job stand, by name. A pause of a job that is paused already is recorded too, if
+/// another actor asks for it: then the undo of the first one does not let the job trade.
 ///
 /// # Errors
 /// [`StoreError`].
-pub(in crate::store) async fn paused_by(
+pub(in crate::store) async fn standing_pauses(
     connection: &mut PgConnection,
     id: JobId,
-) -> Result<Option<String>, StoreError> {
-    let by = sqlx::query_scalar!(
-        "SELECT actor FROM job_events
-         WHERE job_id = $1 AND (after -> 'transition' ->> 'to' = 'PAUSED' OR after ->> 'status' = 'PAUSED')
-         ORDER BY id DESC LIMIT 1",
-        id.0
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(by)
+) -> Result<Vec<String>, StoreError> {
+    let standing = sqlx::query_file_scalar!("src/store/sql/standing_pauses.sql", id.0)
+        .fetch_all(connection)
+        .await?;
+    Ok(standing)
+}
+
+/// An actor takes back its own pause of a job that others have paused too: it stays paused by them.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::store) async fn withdraw_pause(
+    connection: &mut PgConnection,
+    id: JobId,
+    actor: &str,
+) -> Result<(), StoreError> {
+    event(connection, id, actor, "withdraw_pause", None, None).await
 }
 
 /// A job that a stop has paused is paused by its owner too: a reorg of the stop's sale lets it run no more.

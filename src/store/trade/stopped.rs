@@ -19,7 +19,8 @@ use crate::store::{
 };
 
 /// A stop has sold: its job is paused, idle, or continues. One that was stopped, or is being sold, by its owner
-/// meanwhile stays as it is; one that still holds tokens is never idle.
+/// meanwhile stays as it is; one that still holds tokens is never idle. A job that was paused meanwhile is paused by the
+/// stop too: neither a signal that takes its own pause back nor the undo of a pause of several jobs lets it buy again.
 pub(in crate::store) async fn after_fill(
     connection: &mut PgConnection,
     trade: &Trade,
@@ -46,6 +47,15 @@ pub(in crate::store) async fn after_fill(
         .execute(&mut *connection)
         .await?;
         note(connection, job.id, "stop", job.status, after, trade.id).await?;
+    }
+    if job.status == JobStatus::Paused && rules.after_stop != AfterStop::Continue {
+        sqlx::query!(
+            "UPDATE jobs SET paused_by = NULL WHERE id = $1 AND paused_by IS NOT NULL",
+            job.id.0
+        )
+        .execute(&mut *connection)
+        .await?;
+        note(connection, job.id, "stop", job.status, job.status, trade.id).await?;
     }
     let payload = json!({
         "trade": trade.id, "reason": trade.reason, "plan_price_usd": trade.price, "status": after,

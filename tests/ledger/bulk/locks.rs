@@ -72,7 +72,7 @@ async fn many_orders_at_once_neither_wait_for_each_other_in_a_circle_nor_get_los
                         }
                     }
                     2 => {
-                        bulk::order(&pool, &some, Order::Resume, "test")
+                        bulk::order(&pool, &some, Order::Resume, None, "test")
                             .await
                             .expect("no deadlock");
                     }

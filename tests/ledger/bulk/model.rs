@@ -103,7 +103,7 @@ async fn step(pool: &PgPool, rng: &mut StdRng, model: &mut Model, pauses: &mut V
             }
         }
         4 => {
-            bulk::order(pool, &some, Order::Resume, "test")
+            bulk::order(pool, &some, Order::Resume, None, "test")
                 .await
                 .expect("an answer");
             for id in some {
@@ -127,7 +127,9 @@ async fn step(pool: &PgPool, rng: &mut StdRng, model: &mut Model, pauses: &mut V
             } else {
                 Order::Pause
             };
-            bulk::order(pool, &[one], order, "test").await.expect("an answer");
+            bulk::order(pool, &[one], order, None, "test")
+                .await
+                .expect("an answer");
             let job = model.get_mut(&one).expect("a job");
             match order {
                 Order::Pause => job.pause(None),

@@ -179,7 +179,7 @@ async fn a_row_that_this_build_cannot_read_is_paused_too_and_stops_no_other() {
         .execute(pool)
         .await
         .expect("spoiled");
-    let done = bulk::order(pool, &jobs, LIQUIDATE, "test")
+    let done = bulk::order(pool, &jobs, LIQUIDATE, None, "test")
         .await
         .expect("an answer");
     let carried: Vec<bool> = done.iter().map(|(_, outcome)| outcome.is_ok()).collect();

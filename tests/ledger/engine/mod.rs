@@ -22,6 +22,7 @@ mod memory;
 mod order_counted_in;
 mod order_sold_out;
 mod orders;
+mod paused;
 mod remembered;
 mod reorgs;
 mod sources;

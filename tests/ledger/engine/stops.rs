@@ -12,6 +12,7 @@ use lgi_mm::{
     },
     store::{
         adoption::{self, Adjusted, Adoption},
+        bulk::{self, Selection},
         orders::{self, Order},
     },
 };
@@ -166,11 +167,18 @@ async fn a_stop_whose_sale_is_reorged_out_watches_the_tokens_again() {
 /// Its owner said so, although it was paused already.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_its_owner_pauses_after_a_stop_stays_paused_whatever_is_reorged_out() {
-    let (world, stop) = after_a_stop(AfterStop::Pause).await;
-    assert_eq!(status(&world).await, (JobStatus::Paused, Some(stop.0)));
-    world.order(Order::Pause).await;
-    take_back(&world, stop).await;
-    assert_eq!(status(&world).await, (JobStatus::Paused, None));
+    for several in [false, true] {
+        let (world, stop) = after_a_stop(AfterStop::Pause).await;
+        assert_eq!(status(&world).await, (JobStatus::Paused, Some(stop.0)));
+        if several {
+            let paused = bulk::pause(&world.pool, &Selection::default(), "test").await;
+            assert!(paused.expect("paused").jobs.is_empty(), "it was paused already");
+        } else {
+            world.order(Order::Pause).await;
+        }
+        take_back(&world, stop).await;
+        assert_eq!(status(&world).await, (JobStatus::Paused, None), "{several}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,6 +42,29 @@ pub(super) async fn short(app: &App, new: &NewJob, quote_price: Price) -> Option
     })
 }
 
+/// That a wallet holds less than these jobs, each of which begins with money of its own, may spend together; `None`: it
+/// holds enough, or its balance cannot be read now.
+pub(super) async fn short_together(app: &App, all: &[&NewJob], quote_price: Price) -> Option<Message> {
+    let one = all.first().filter(|_| all.len() > 1)?;
+    let mut sum = Usd::ZERO;
+    for new in all {
+        sum = sum.checked_add(most(&new.config.rules)?).ok()?;
+    }
+    let held = held(app, one, quote_price).await;
+    let (held, worth) = held
+        .inspect_err(|error| warn!(%error, "the wallet's balance is not known"))
+        .ok()?;
+    (worth < sum).then(|| {
+        format!(
+            "the wallet holds {held} {} ({worth} USD), less than the {sum} USD that these {} members may spend together: \
+             those that come late wait for more",
+            one.quote.symbol,
+            all.len()
+        )
+        .into()
+    })
+}
+
 /// What is free of the quote token in the job's wallet, and its value, USD, rounded down.
 async fn held(app: &App, new: &NewJob, quote_price: Price) -> Result<(Whole, Usd), AppError> {
     let (held, reserved) = app

@@ -64,6 +64,8 @@ pub struct Proposal(Prepared);
 enum Prepared {
     Create {
         new: Box<NewJob>,
+        /// USD for one whole quote token.
+        quote_price: Price,
         order: Order,
         /// Of one order: what it begins with.
         placing: Option<Placing>,
@@ -123,6 +125,7 @@ pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Start
             placing,
             assumed,
             costs,
+            quote_price: _,
         } => {
             let (account, mut started) = created(app, *new, (order, placing), assumed, actor).await?;
             started.costs = costs.map(|costs| *costs);
@@ -321,6 +324,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<Job>) -> Result
     plan.assumed.extend(funds::short(app, &new, quote_price).await);
     Ok(Prepared::Create {
         placing,
+        quote_price,
         costs: costs_of(app, &new).await.map(Box::new),
         new: Box::new(new),
         order,

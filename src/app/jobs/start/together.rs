@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Prepared, Proposal,
     fit::{member, require_fit},
+    funds,
     made::new_one,
     propose,
     request::StartRequest,
@@ -61,7 +62,26 @@ pub async fn propose_all(app: &App, requests: &[StartRequest]) -> Result<Vec<Pro
         siblings.push(member);
         proposals.push(proposal);
     }
+    enough(app, &mut proposals).await;
     Ok(proposals)
+}
+
+/// Says with the first member what its wallet lacks for all. The members of a basket have one wallet and one quote.
+async fn enough(app: &App, proposals: &mut [Proposal]) {
+    let made = proposals.iter().filter_map(|proposal| match &proposal.0 {
+        Prepared::Create { new, quote_price, .. } => Some((&**new, *quote_price)),
+        Prepared::Again { .. } | Prepared::Before(..) => None,
+    });
+    let (all, prices): (Vec<_>, Vec<_>) = made.unzip();
+    let Some(price) = prices.first() else { return };
+    let lacks = funds::short_together(app, &all, *price).await;
+    let first = proposals.iter_mut().find_map(|proposal| match &mut proposal.0 {
+        Prepared::Create { assumed, .. } => Some(assumed),
+        Prepared::Again { .. } | Prepared::Before(..) => None,
+    });
+    if let Some(assumed) = first {
+        assumed.extend(lacks);
+    }
 }
 
 /// Makes these starts as they were proposed: all of them, or none.
