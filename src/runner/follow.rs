@@ -28,8 +28,10 @@ const DRIVES_AT_ONCE: usize = 32;
 /// How long one look may take.
 const LOOK_MAX: Duration = Duration::from_secs(60);
 
-/// How long a stopping worker waits for looks that have begun, and for the note that gives its trades back.
+/// How long a stopping worker waits for looks that have begun.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long it waits for the note that gives its trades back.
+const HAND_BACK_MAX: Duration = Duration::from_secs(2);
 
 /// The trades that this process follows.
 #[derive(Clone)]
@@ -123,24 +125,25 @@ impl Followers {
         true
     }
 
-    /// Waits for looks that have begun, and gives the trades that are still followed back to the schedulers. To be
-    /// called after `stop`.
+    /// Waits for looks that have begun, for a limited time, and gives the trades that are still followed back to the
+    /// schedulers: those in a look that hangs too. To be called after `stop`.
     pub async fn end(&self) {
         let shared = &self.shared;
         shared.tasks.close();
-        let ended = async {
-            shared.tasks.wait().await;
-            let left = std::mem::take(&mut *shared.left());
-            trades::hand_back(shared.engine.pool(), &left).await
-        };
-        match tokio::time::timeout(STOP_MAX, ended).await {
+        if tokio::time::timeout(STOP_MAX, shared.tasks.wait()).await.is_err() {
+            warn!("a look at a trade takes long, and the shutdown does not wait for it");
+        }
+        let mut left = std::mem::take(&mut *shared.left());
+        left.extend(shared.followed().iter());
+        let given_back = trades::hand_back(shared.engine.pool(), &left);
+        match tokio::time::timeout(HAND_BACK_MAX, given_back).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!(%error, "open trades were not given back; they are taken over after their lease")
             }
-            Err(_) => warn!(
-                "a trade or the database delayed the shutdown: open trades are taken over after their lease"
-            ),
+            Err(_) => {
+                warn!("the database did not answer in time: open trades are taken over after their lease")
+            }
         }
     }
 }

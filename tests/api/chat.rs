@@ -316,6 +316,20 @@ async fn a_tick_whose_reader_loses_only_its_lock_is_carried_out_once() {
     drop(two);
 }
 
+/// Only the sending of its answer fails, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_a_tick_that_could_not_be_sent_is_sent_again() {
+    let chatting = Chatting::new().await;
+    let telegram = &chatting.telegram;
+    let served = chatting.serve(testkit::db().await, &[]).await;
+    quiet_job(&served, 1);
+    telegram.breaks(1);
+    telegram.write(OPERATOR, "/tick 1");
+    let said = telegram.until(1).await;
+    assert!(said[0].1.contains("trade 1 has ended"), "{said:#?}");
+    assert_eq!(actions(&served).await.len(), 1, "one tick");
+}
+
 /// Whether the process that took a tick still carries it out is not known: its author hears of its death later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_whose_process_died_is_answered_once_it_cannot_be_under_way() {
