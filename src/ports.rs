@@ -146,6 +146,9 @@ pub trait Venue: Send + Sync {
         amount_out_min: Amount,
         deadline: Timestamp,
     ) -> Result<Vec<Call>, QuoteError>;
+
+    /// A swap that it made calls for was mined and reverted.
+    async fn reverted(&self, _token_in: Address, _token_out: Address) {}
 }
 
 /// A request that got no usable answer. It proves nothing about what the node did.

@@ -402,8 +402,11 @@ impl BestOf {
         request: &SwapRequest,
         terms: Terms,
     ) -> Result<Vec<Call>, QuoteError> {
-        let calls = |offer, holdings: Arc<Holdings>| async move {
-            self.calls_of(request, &offer, &holdings, terms).await
+        let calls = |offer: Offer, holdings: Arc<Holdings>| async move {
+            let calls = self.calls_of(request, &offer, &holdings, terms).await?;
+            let pair = self.pair(request);
+            self.search.made_for(pair, offer.route.pool).await;
+            Ok(calls)
         };
         self.first_that_works(request, calls, |_| true).await
     }

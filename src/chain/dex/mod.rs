@@ -25,6 +25,7 @@ mod paths;
 mod periphery;
 pub(super) mod price;
 mod rate;
+mod reverted;
 pub(super) mod reverts;
 mod sale;
 pub(super) mod search;

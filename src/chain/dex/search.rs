@@ -8,13 +8,16 @@ use std::{
 
 use alloy_primitives::{Address, U256};
 use tokio::sync::{Mutex, OnceCell};
+use tracing::info;
 
 pub(crate) use super::offers::Offer;
 use super::{
     api::{Dex, Route},
     assets::{Pair, is_foreign, pair_of},
     list::{DEXES, route},
-    offers, uniswap_v3,
+    offers,
+    reverted::Reverted,
+    uniswap_v3,
     uniswap_v4::hook,
 };
 use crate::{
@@ -85,6 +88,8 @@ pub(crate) struct Search {
     recorded: Arc<Mutex<HashMap<Pair, Pool>>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
+    /// Pools that swaps were made for.
+    reverted: Reverted,
     /// Routes through connectors.
     pub(super) paths: Arc<Mutex<Paths>>,
     /// What a unit of gas costs.
@@ -113,6 +118,7 @@ impl Search {
             found: Arc::default(),
             recorded: Arc::default(),
             shunned: Arc::default(),
+            reverted: Reverted::default(),
             paths: Arc::default(),
             gas: Arc::default(),
             members: members.collect(),
@@ -207,6 +213,22 @@ impl Search {
         drop(shunned);
         if self.known(pair).await.is_some_and(|known| pools.contains(&known)) {
             self.forget(pair).await;
+        }
+    }
+
+    /// Calls of a swap were made for this pool.
+    pub(super) async fn made_for(&self, pair: Pair, pool: Pool) {
+        self.reverted.made_for(pair, pool).await;
+    }
+
+    /// A swap of two assets reverted in a block: a pool to which that happens again comes last for a while.
+    pub(super) async fn has_reverted(&self, pair: Pair) {
+        if let Some(pool) = self.reverted.again(pair, Instant::now()).await {
+            info!(
+                ?pool,
+                "swaps in this pool revert, although they work when they are tried: others come first"
+            );
+            self.shun(pair, &[pool]).await;
         }
     }
 

@@ -1,8 +1,12 @@
 //! The venue's port: quotes and calls of the best offer, and the way out of a wallet that takes no coins.
 
+use alloy_primitives::Address;
 use async_trait::async_trait;
 
-use super::best_of::{BestOf, Terms};
+use super::{
+    assets::pair_of,
+    best_of::{BestOf, Terms},
+};
 use crate::{
     chain::wallet_code::wallet_code,
     domain::{
@@ -46,6 +50,12 @@ impl Venue for BestOf {
             },
             Ok(_) => made,
         }
+    }
+
+    async fn reverted(&self, token_in: Address, token_out: Address) {
+        self.search()
+            .has_reverted(pair_of(self.spec(), token_in, token_out))
+            .await;
     }
 }
 

@@ -167,6 +167,13 @@ impl Engine {
             gas_usd: paid.usd,
             gas: paid.each,
         };
+        if kind == FailureKind::Reverted {
+            let (token_in, token_out) = match trade.side {
+                Side::Buy => (job.quote.address, job.token.address),
+                Side::Sell => (job.token.address, job.quote.address),
+            };
+            market.venue.reverted(token_in, token_out).await;
+        }
         self.commit_failure(job, trade, &failure).await
     }
 
