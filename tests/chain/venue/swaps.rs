@@ -161,6 +161,30 @@ async fn each_quote_is_of_the_pool_that_gives_most_for_it_whatever_was_best_befo
     assert_ne!(best[0], best[2], "one pool to buy in, another to sell into");
 }
 
+/// A hook can tell a trial from a block: what happens in blocks counts too.
+#[tokio::test]
+async fn a_pool_whose_swaps_revert_in_blocks_comes_after_the_others() {
+    let world = World::new().await;
+    let token = world.at().token;
+    let buy = world.swap(NATIVE, token, coins(1) / U256::from(10));
+    let (floor, deadline) = (Amount::new(U256::from(1)), soon());
+    let swap = async || {
+        let calls = world.venue.calls(&buy, floor, deadline).await.expect("calls");
+        calls.last().expect("a swap").data.clone()
+    };
+    let best = swap().await;
+    world.venue.reverted(NATIVE, token).await;
+    assert_eq!(swap().await, best, "another trader may have been faster");
+    world.venue.reverted(NATIVE, token).await;
+    let other = swap().await;
+    assert_ne!(other, best, "the same pool a third time");
+    // It is a way out all the same, if it is the only one.
+    for _ in 0..2 {
+        world.venue.reverted(token, NATIVE).await;
+    }
+    swap().await;
+}
+
 #[tokio::test]
 async fn a_pinned_pool_is_used_even_if_another_gives_more() {
     let world = World::new().await;
