@@ -5,6 +5,7 @@ use lgi_mm::{
     domain::{
         pool::{NATIVE, Pool},
         trade::Purpose,
+        units::Amount,
     },
     ports::Venue,
 };
