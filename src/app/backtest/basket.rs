@@ -8,7 +8,7 @@ use crate::{
     app::AppError,
     backtest::{
         Detail, Setup,
-        basket::{self, BasketResult, Charted, Member},
+        basket::{self, BasketResult, Member},
         grid::Grid,
         series::{ReadOptions, Rows},
         sweep,
@@ -28,15 +28,17 @@ pub struct BasketRequest {
     pub members: Vec<MemberGiven>,
 }
 
-/// Runs the members side by side; with what charts are drawn from, if `detail` asks for it.
+/// Runs the members side by side.
 pub fn run_basket(
     settings: &Settings,
     request: &BasketRequest,
     detail: Detail,
-) -> Result<(BasketResult, Charted), AppError> {
+) -> Result<BasketResult, AppError> {
     let series = request.series()?;
     let setups = request.setups(settings, &[])?;
-    basket::run(&members(&setups, &series), detail).map_err(|error| out_of_range(&error))
+    let done = basket::run(&members(&setups, &series), detail);
+    done.map(|(result, _)| result)
+        .map_err(|error| out_of_range(&error))
 }
 
 /// Runs every configuration of the grid, each for all members.
