@@ -43,6 +43,11 @@ bench *args:
 bench-backtest *rows:
     scripts/bench-backtest {{ rows }}
 
+# Measure how far below its line a stop sells on recorded prices; the table of docs/stops.md
+[group('check')]
+stops +files:
+    scripts/stops {{ files }}
+
 # Measure how tables grow with this number of ticks; the figures of docs/retention.md
 [group('check')]
 growth ticks="1000000":

@@ -1,5 +1,5 @@
-//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers are those of this test: backtests of
-//! one buy and one stop over invented minutes.
+//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers over invented minutes are those of this
+//! test: backtests of one buy and one stop. Those over recorded minutes are printed by `scripts/stops`.
 
 use chrono::TimeDelta;
 use lgi_mm::{
@@ -18,6 +18,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use rust_decimal::Decimal;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/stops.md");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/stops");
 const SERIES: u64 = 150;
 const MINUTES: i64 = 6_000;
 const SCHEDULES: [(&str, &str); 5] = [
@@ -155,4 +156,34 @@ fn the_page_of_stops_has_what_is_measured() {
         half(rows[0]) < half(rows[3]) && half(rows[3]) < half(rows[4]),
         "{table}"
     );
+}
+
+/// The recorded minutes are not part of the repository: their table has the form that `scripts/stops` prints, and says
+/// what the page says of it.
+#[test]
+fn the_table_over_recorded_prices_is_one_of_the_script() {
+    let script = std::fs::read_to_string(SCRIPT).expect("scripts/stops");
+    let printed = |line: &str| Some(line.strip_prefix("echo \"")?.strip_suffix('"')?.to_owned());
+    let head: Vec<String> = script.lines().filter_map(printed).take(2).collect();
+    let page = std::fs::read_to_string(PAGE).expect("docs/stops.md");
+    let begin = page.find(&head.join("\n")).expect("the table of scripts/stops");
+    let rows = page[begin..]
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let cell = |row: &str, place: usize| row.split('|').nth(place).expect("a cell").trim().to_owned();
+    let rows: Vec<String> = rows.map(str::to_owned).collect();
+    let named: Vec<(String, String)> = rows.iter().map(|row| (cell(row, 1), cell(row, 2))).collect();
+    let expected = ["5 %", "10 %"].map(|stop| {
+        ["a minute", "5 minutes", "15 minutes", "an hour"].map(|slot| (stop.to_owned(), slot.to_owned()))
+    });
+    assert_eq!(named, expected.concat());
+    for distance in rows.chunks(4) {
+        let half = distance.iter().map(|row| {
+            let cell = cell(row, 4);
+            cell.trim_end_matches(" %").parse::<Decimal>().expect("a number")
+        });
+        let half: Vec<Decimal> = half.collect();
+        assert!(half.is_sorted(), "{distance:?}");
+    }
 }

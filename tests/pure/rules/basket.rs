@@ -1,5 +1,7 @@
 //! Mode basket: members that tick in any order, at any prices, with some of them stopped.
 
+mod alone;
+
 use lgi_mm::domain::{
     basket,
     config::{BasketConfig, JobConfig, Rules},
