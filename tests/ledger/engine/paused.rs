@@ -4,10 +4,12 @@ use lgi_mm::{
     domain::{
         config::AfterStop,
         decision::{HoldReason, Reason},
+        ids::TradeId,
         job::{FAILURES_IN_A_ROW_MAX, JobStatus},
         signal::SignalAction,
     },
     engine::TickOutcome,
+    paper::FaultKind,
     store::{
         bulk::{self, Back, Selection},
         jobs::CommandError,
@@ -21,6 +23,8 @@ use crate::engine::{
     stops::stopping,
     world::{World, accumulate},
 };
+
+const SENT: &str = "SELECT count(*) FROM attempts WHERE sent_at IS NOT NULL";
 
 /// A message of a signal, each with an id of its own.
 async fn signal(world: &World, name: &str, id: &str, action: SignalAction) -> Received {
@@ -44,16 +48,30 @@ async fn failures(world: &World) -> i32 {
     count.fetch_one(&world.pool).await.expect("a job")
 }
 
+/// A stop's sale that was sent and is not mined: a pause does not take it back any more.
+async fn sale_on_its_way(world: &World) -> TradeId {
+    assert_eq!(world.hold().await, HoldReason::StopUnconfirmed);
+    world.fault(FaultKind::Stuck, 1).await;
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        panic!("no sale");
+    };
+    let before = world.count(SENT).await;
+    for _ in 0..20 {
+        world.engine.drive(trade).await.expect("a step");
+        if world.count(SENT).await > before {
+            return trade;
+        }
+    }
+    panic!("trade {trade} was not sent");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_sells_a_job_that_was_paused_meanwhile_has_paused_it_too() {
     for after in [AfterStop::Pause, AfterStop::Idle] {
         let world = World::new(stopping(after)).await;
         trades_at(&world, "2", Reason::Dca).await;
         world.market.set("1.5");
-        assert_eq!(world.hold().await, HoldReason::StopUnconfirmed);
-        let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
-            panic!("no sale");
-        };
+        let trade = sale_on_its_way(&world).await;
         // The fall that fires the stop fires the signal too.
         let paused = bulk::pause(&world.pool, &Selection::default(), "signal:fall").await;
         let number = paused.expect("paused").pause.expect("a number");
@@ -77,10 +95,7 @@ async fn a_stop_after_which_the_job_continues_pauses_nothing() {
     let world = World::new(stopping(AfterStop::Continue)).await;
     trades_at(&world, "2", Reason::Dca).await;
     world.market.set("1.5");
-    assert_eq!(world.hold().await, HoldReason::StopUnconfirmed);
-    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
-        panic!("no sale");
-    };
+    let trade = sale_on_its_way(&world).await;
     signal(&world, "fall", "a", SignalAction::Pause).await;
     world.finish(trade).await;
     let resumed = signal(&world, "fall", "b", SignalAction::Resume).await;
