@@ -114,6 +114,7 @@ async fn names_that_are_misspelt_in_the_settings_are_named_with_the_right_ones()
     ] {
         check(&terminal, &[(receivers(pair).as_slice(), 2, &names)]).await;
     }
+    checked_in_files(&terminal, slack).await;
     terminal.start(&["--set", "notify.receivers=phone"]);
     let edit: &[&str] = &["config", "edit", "1", "--set", "notify.receivers=fone"];
     check(
@@ -121,7 +122,6 @@ async fn names_that_are_misspelt_in_the_settings_are_named_with_the_right_ones()
         &[(edit, 2, &["notify.receivers = fone", "did you mean phone?"])],
     )
     .await;
-    checked_in_files(&terminal, slack).await;
     for (text, names) in [
         (
             format!("[notify.receivers.phone]\n{slack}event = [\"all\"]\n"),

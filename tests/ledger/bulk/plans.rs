@@ -27,7 +27,8 @@ async fn scans(one: &PgPool) -> (i64, i64) {
         .execute(one)
         .await
         .expect("statistics");
-    let sql = "SELECT idx_scan, seq_scan FROM pg_stat_user_indexes JOIN pg_stat_user_tables USING (relid)
+    let sql =
+        "SELECT i.idx_scan, t.seq_scan FROM pg_stat_user_indexes i JOIN pg_stat_user_tables t USING (relid)
                WHERE indexrelname = $1";
     sqlx::query_as(sql)
         .bind(INDEX)
