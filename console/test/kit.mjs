@@ -10,8 +10,13 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const PATIENCE = 20_000;
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-context.setDefaultTimeout(PATIENCE);
+const context = await clean();
+
+async function clean() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(PATIENCE);
+  return context;
+}
 
 /** Errors of the page. While the server is `away`, or the session over, the browser reports its own; while it `refuses`,
  * answers of 4xx. */
@@ -19,12 +24,19 @@ export const troubles = [];
 export const server = { away: false, refuses: false };
 const refusal = (text) => server.refuses && /status of 4\d\d/.test(text);
 
-export async function tab() {
-  const page = await context.newPage();
+export async function tab(within = context) {
+  const page = await within.newPage();
   page.on("pageerror", (error) => troubles.push(error.message));
   page.on("console", (message) => {
     if (message.type() === "error" && !server.away && !refusal(message.text())) troubles.push(message.text());
   });
+  return page;
+}
+
+/** A tab of another person, who shares nothing with the others and has opened this link. */
+export async function visitor(link) {
+  const page = await tab(await clean());
+  await enter(page, link);
   return page;
 }
 
@@ -37,8 +49,8 @@ export async function to(page, hash, ready) {
 }
 
 /** Opens the link. */
-export async function enter(page) {
-  await page.goto(LINK);
+export async function enter(page, link = LINK) {
+  await page.goto(link);
   await page.locator("h1:text-is('Overview')").waitFor();
   await connected(page);
 }

@@ -80,19 +80,20 @@ export async function begin(page) {
   await status(page, "RUNNING");
 }
 
-/** Forty days of hourly prices that swing. */
-function prices() {
-  const rows = Array.from({ length: 960 }, (_, hour) => {
-    const time = new Date(Date.UTC(2026, 0, 1, hour)).toISOString();
-    return `${time},${(1 + Math.sin(hour / 40) / 4).toFixed(6)}`;
+/** Prices that swing, one each so many minutes. */
+function prices(length, minutes) {
+  const rows = Array.from({ length }, (_, row) => {
+    const time = new Date(Date.UTC(2026, 0, 1, 0, row * minutes)).toISOString();
+    return `${time},${(1 + Math.sin(row / 40) / 4).toFixed(6)}`;
   });
-  return Buffer.from(`time,price\n${rows.join("\n")}\n`);
+  const buffer = Buffer.from(`time,price\n${rows.join("\n")}\n`);
+  return { name: "swings.csv", mimeType: "text/csv", buffer };
 }
 
 /** One run with its report inside, then a sweep; both are compared. */
 export async function backtest(page) {
   await to(page, "#/backtest", "form");
-  await page.getByLabel("CSV file of prices").setInputFiles({ name: "swings.csv", mimeType: "text/csv", buffer: prices() });
+  await page.getByLabel("CSV file of prices").setInputFiles(prices(960, 60));
   const run = page.getByRole("button", { name: "Run", exact: true });
   await refused(async () => {
     await page.getByLabel("Keys, KEY=VALUE").fill("accumulate.dca_interval=never");
@@ -111,6 +112,35 @@ export async function backtest(page) {
   await page.locator("section[aria-label^=Backtest] tbody tr").nth(2).waitFor();
   await page.locator("section[aria-labelledby=runs] tr", { hasText: "done" }).nth(1).waitFor();
   await accessible(page, "backtest");
+}
+
+/** A long one is cancelled while another waits behind it, which then runs. */
+export async function cancel(page) {
+  const [run, card] = [page.getByRole("button", { name: "Run", exact: true }), page.locator("section[aria-label^=Backtest]")];
+  const row = (place) => page.locator("section[aria-labelledby=runs] tbody tr").nth(place);
+  await page.getByLabel("CSV file of prices").setInputFiles(prices(40_000, 1));
+  await page.getByLabel("Keys, KEY=VALUE").fill("schedule.cron=* * * * *");
+  await page.getByLabel("Ranges to try").fill("accumulate.dca_amount_usd=1..40:1\naccumulate.dip_buy_threshold_pct=1..40:1");
+  await run.click();
+  await card.locator("progress").waitFor();
+  await row(0).locator("td", { hasText: /^(waiting|running)/ }).waitFor();
+  await page.getByLabel("CSV file of prices").setInputFiles(prices(960, 60));
+  await page.getByLabel("Keys, KEY=VALUE").fill("accumulate.dca_interval=2d");
+  await page.getByLabel("Ranges to try").fill("");
+  await run.click();
+  await card.getByText("Another backtest runs; this one waits.").waitFor();
+  await row(1).getByRole("button").click();
+  await card.locator("progress").waitFor();
+  await card.getByRole("button", { name: "Cancel" }).focus();
+  await page.keyboard.press("Enter");
+  await card.locator(".notice.good", { hasText: "The backtest is cancelled." }).waitFor();
+  await card.getByText("This backtest was cancelled.").waitFor();
+  await row(1).locator("td:text-is('cancelled')").waitFor();
+  assert.equal(await card.getByRole("button", { name: "Cancel" }).count(), 0, "it is over");
+  await accessible(page, "backtest-cancelled");
+  await row(0).getByRole("button").click();
+  await card.getByRole("button", { name: "Show the report" }).waitFor();
+  await row(0).locator("td:text-is('done')").waitFor();
 }
 
 /** A token is created once it is confirmed, shown once, and revoked. */

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 
 import { accessible, connected, enter, server, status, tab, to, walk } from "./kit.mjs";
-import { backtest, begin, edit, files, health, settings, wallets } from "./views.mjs";
+import { backtest, begin, cancel, edit, files, health, settings, wallets } from "./views.mjs";
 
 const { LINK } = process.env;
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -106,6 +106,7 @@ await walk(page, async () => {
   await wallets(page);
   await begin(page);
   await backtest(page);
+  await cancel(page);
   await settings(page);
   await files(page);
   for (const each of [page, other]) await to(each, "#/jobs/1", "h1 .status");

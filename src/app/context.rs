@@ -71,6 +71,14 @@ impl App {
         Self::with(settings, Access::Read, Depth::Short, None).await
     }
 
+    /// Opens the database for a command that only reads; `None`: it is the private one, which is not made for this.
+    pub(super) async fn if_there(settings: &Settings) -> Result<Option<Self>, AppError> {
+        if settings.database.url.0.is_empty() && embedded::is_new(&private_options(settings))?.0 {
+            return Ok(None);
+        }
+        Self::read(settings).await.map(Some)
+    }
+
     /// Opens the database and migrates it.
     pub async fn migrate(settings: &Settings) -> Result<Self, AppError> {
         Self::with(settings, Access::Migrate, Depth::Short, None).await
@@ -283,13 +291,17 @@ fn refused(url: &str, mode: &str, why: &str) -> AppError {
     ))
 }
 
-async fn private_server(settings: &Settings) -> Result<Server, AppError> {
+/// Where the private server is.
+pub(super) fn private_options(settings: &Settings) -> Options {
     let dir = &settings.database.data_dir;
-    let data_dir = (!dir.is_empty()).then(|| PathBuf::from(dir));
-    let options = Options {
-        data_dir,
+    Options {
+        data_dir: (!dir.is_empty()).then(|| PathBuf::from(dir)),
         ..Options::default()
-    };
+    }
+}
+
+async fn private_server(settings: &Settings) -> Result<Server, AppError> {
+    let options = private_options(settings);
     if let (true, place) = embedded::is_new(&options)? {
         warn!(directory = %place.display(), "making a private database (once)");
     }

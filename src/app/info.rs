@@ -8,14 +8,14 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    context::{App, redacted},
+    context::{App, private_options, redacted},
     error::AppError,
     keep::{Elsewhere, elsewhere},
 };
 use crate::{
     config::{self, Settings},
     domain::Timestamp,
-    embedded::{self, Options},
+    embedded,
     store::{self, Schema, seen},
     version,
 };
@@ -146,12 +146,7 @@ fn place(settings: &Settings) -> Result<DatabaseView, AppError> {
     let url = &settings.database.url.0;
     let private = url.is_empty();
     let (exists, place) = if private {
-        let dir = &settings.database.data_dir;
-        let options = Options {
-            data_dir: (!dir.is_empty()).then(|| PathBuf::from(dir)),
-            ..Options::default()
-        };
-        let (new, place) = embedded::is_new(&options)?;
+        let (new, place) = embedded::is_new(&private_options(settings))?;
         (!new, absolute(&place).display().to_string())
     } else {
         (true, redacted(url))

@@ -2,7 +2,7 @@
 //! actor and has no audit row.
 
 use serde::Serialize;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{actor::Actor, context::App, error::AppError};
 use crate::{
@@ -90,21 +90,63 @@ pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
 /// # Errors
 /// [`AppError::Usage`] names them, with the known name that is spelt most like each.
 pub(in crate::app) async fn check_named(app: &App, config: &JobConfig) -> Result<(), AppError> {
-    let ReceiverChoice::Only(named) = &config.notify.receivers else {
-        return Ok(());
-    };
-    let own = app.settings.notify.receivers.keys();
-    let mut known: Vec<String> = own.cloned().collect();
-    if named.iter().all(|name| known.contains(name)) {
+    let own = own(&app.settings);
+    if unknown(config, &own).is_empty() {
         return Ok(());
     }
-    let elsewhere = deliveries::statuses(&app.pool).await?;
-    known.extend(elsewhere.into_iter().map(|status| status.name));
+    refuse_unknown(config, own, elsewhere(app).await?)
+}
+
+/// The same without a database at hand: it is opened only for names that these settings do not have. Without one, a
+/// receiver of another process is not known.
+///
+/// # Errors
+/// As [`check_named`].
+pub(in crate::app) async fn check_named_in(settings: &Settings, config: &JobConfig) -> Result<(), AppError> {
+    let own = own(settings);
+    if unknown(config, &own).is_empty() {
+        return Ok(());
+    }
+    let asked = match App::if_there(settings).await {
+        Ok(Some(app)) => elsewhere(&app).await,
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let others = asked.unwrap_or_else(|error| {
+        warn!(%error, "receivers of other processes are not known: the database cannot be read");
+        Vec::new()
+    });
+    refuse_unknown(config, own, others)
+}
+
+fn own(settings: &Settings) -> Vec<String> {
+    settings.notify.receivers.keys().cloned().collect()
+}
+
+/// Those of all processes.
+async fn elsewhere(app: &App) -> Result<Vec<String>, AppError> {
+    let statuses = deliveries::statuses(&app.pool).await?;
+    Ok(statuses.into_iter().map(|status| status.name).collect())
+}
+
+/// The names in a configuration that are not among these.
+fn unknown<'a>(config: &'a JobConfig, known: &[String]) -> Vec<&'a String> {
+    let ReceiverChoice::Only(named) = &config.notify.receivers else {
+        return Vec::new();
+    };
+    named.iter().filter(|name| !known.contains(name)).collect()
+}
+
+fn refuse_unknown(
+    config: &JobConfig,
+    mut known: Vec<String>,
+    elsewhere: Vec<String>,
+) -> Result<(), AppError> {
+    known.extend(elsewhere);
     known.sort_unstable();
     known.dedup();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let unknown = named.iter().filter(|name| !known.contains(name));
-    let wrong = unknown.map(|name| InvalidConfig {
+    let wrong = unknown(config, &known).into_iter().map(|name| InvalidConfig {
         key: "notify.receivers".to_owned(),
         value: Some(name.clone()),
         allowed: allowed(name, &names),

@@ -71,7 +71,10 @@ fn cells(row: &ReceiverView) -> Vec<String> {
         status.given_up_today.to_string(),
         match status.failures {
             0 if row.kind.is_none() => "-".to_owned(),
-            0 => "well".to_owned(),
+            0 => match &status.given_up_error {
+                Some(error) => format!("well; the last one given up: {error}"),
+                None => "well".to_owned(),
+            },
             failures => format!("{failures} consecutive failures: {error}"),
         },
     ]);

@@ -1,11 +1,20 @@
 //! The bot of a Telegram receiver, as one that is written to: its updates, and its answers.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use chrono::Utc;
 use serde_json::{Value, json};
 
+use tokio::time::Instant;
+
 use super::{receiver::Receiver, receivers::ReceiverKind, send::hide};
-use crate::domain::foreign::{Foreign, causes};
+use crate::domain::{
+    backoff::retry_after,
+    foreign::{Foreign, causes},
+};
 
 /// How long Telegram holds a question for updates open.
 const HELD: Duration = Duration::from_secs(25);
@@ -46,6 +55,11 @@ pub struct Written {
     pub forwarded: bool,
 }
 
+/// Longest time that the bot is left alone because it was asked to.
+const QUIET_MAX: Duration = Duration::from_secs(3_600);
+/// Longest part of it that a question waits for; beyond that it fails at once.
+const QUIET_WAIT: Duration = Duration::from_secs(30);
+
 /// Why the bot was not answered. No variant holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum BotError {
@@ -62,6 +76,8 @@ pub enum BotError {
 pub struct Bot {
     http: reqwest::Client,
     receiver: Receiver,
+    /// Telegram asked to be left alone until then.
+    quiet: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Bot {
@@ -79,7 +95,11 @@ impl Bot {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()?;
-        Ok(Some(Self { http, receiver }))
+        Ok(Some(Self {
+            http,
+            receiver,
+            quiet: Arc::default(),
+        }))
     }
 
     /// The chat that the receiver writes to, if it is one with a number.
@@ -137,6 +157,31 @@ impl Bot {
         self.call("sendMessage", &body, PATIENCE).await.map(drop)
     }
 
+    /// Waits as long as Telegram asked to be left alone.
+    async fn be_quiet(&self, method: &str) -> Result<(), BotError> {
+        let until = *self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        if left > QUIET_WAIT {
+            let secs = left.as_secs();
+            return Err(BotError::Later(format!(
+                "{method}: Telegram asked to be left alone for {secs} s more"
+            )));
+        }
+        tokio::time::sleep(left).await;
+        Ok(())
+    }
+
+    /// Notes how long Telegram asks to be left alone.
+    fn note_quiet(&self, said: &Value) {
+        let asked = &said["parameters"]["retry_after"];
+        if let Some(asked) = retry_after(&asked.to_string(), Utc::now()) {
+            let until = Instant::now().checked_add(asked.min(QUIET_MAX));
+            *self.quiet.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        }
+    }
+
     async fn call(&self, method: &str, body: &Value, patience: Duration) -> Result<Value, BotError> {
         let target = self.receiver.target().await;
         let target = target.map_err(|error| BotError::Later(error.to_string()))?;
@@ -144,6 +189,7 @@ impl Bot {
             let text = hide(text, &target.hidden);
             Foreign::within(&text, QUOTE_MAX).as_str().trim().to_owned()
         };
+        self.be_quiet(method).await?;
         let mut url = target.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop().push(method);
@@ -171,25 +217,54 @@ impl Bot {
         if status.is_success() && said["ok"] == true {
             return Ok(said["result"].clone());
         }
+        self.note_quiet(&said);
         let why = said["description"].as_str().unwrap_or_default();
+        let meant = Meant::of(status.as_u16(), why);
         let why = format!(
             "{method}: HTTP {status}: {}{}",
             shown(why),
-            remedy(status.as_u16(), &self.receiver.name)
+            remedy(meant, &self.receiver.name)
         );
-        Err(match status.as_u16() {
-            400 | 403 => BotError::Never(why),
-            _ => BotError::Later(why),
+        Err(match meant {
+            Meant::Refused => BotError::Never(why),
+            Meant::Busy | Meant::Token | Meant::Others => BotError::Later(why),
         })
     }
 }
 
+/// What an answer that is no success means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    /// The next try may succeed.
+    Busy,
+    /// The token is not known.
+    Token,
+    /// Another program reads the updates.
+    Others,
+    /// The same request is refused at every try.
+    Refused,
+}
+
+impl Meant {
+    fn of(status: u16, description: &str) -> Self {
+        match status {
+            // An unknown chat is 400 to Telegram itself.
+            404 if description.to_lowercase().contains("chat not found") => Self::Refused,
+            401 | 404 => Self::Token,
+            409 => Self::Others,
+            408 | 425 | 429 => Self::Busy,
+            400..=499 => Self::Refused,
+            _ => Self::Busy,
+        }
+    }
+}
+
 /// What its owner does about it.
-fn remedy(status: u16, receiver: &str) -> String {
-    match status {
-        401 | 404 => format!("; the token is wrong or was revoked: set notify.receivers.{receiver}.token or token_file"),
-        409 => "; another program reads this bot's updates, or it has a webhook: end that, or give lgi-mm a bot of its own".to_owned(),
-        _ => String::new(),
+fn remedy(meant: Meant, receiver: &str) -> String {
+    match meant {
+        Meant::Token => format!("; the token is wrong or was revoked: set notify.receivers.{receiver}.token or token_file"),
+        Meant::Others => "; another program reads this bot's updates, or it has a webhook: end that, or give lgi-mm a bot of its own".to_owned(),
+        Meant::Busy | Meant::Refused => String::new(),
     }
 }
 

@@ -202,6 +202,11 @@ impl Delivery {
         } else if failed.receiver_is_down && !self.logged_down {
             warn!(receiver, error, "receiver is down; retrying");
             self.logged_down = true;
+        } else if failed.refused_for_good {
+            warn!(
+                receiver,
+                error, "receiver refuses a message for good; later messages continue"
+            );
         } else if !failed.receiver_is_down && number == 1 {
             warn!(
                 receiver,
@@ -224,6 +229,7 @@ impl Delivery {
             delivery,
             receiver: &self.receiver.name,
             error: &failed.error,
+            refused_for_good: failed.refused_for_good,
             retry_after: wish.unwrap_or(backoff),
             quiet_for: wish.unwrap_or(down).max(self.receiver.min_interval.std()),
         };

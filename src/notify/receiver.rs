@@ -225,6 +225,11 @@ impl Receiver {
         self.kind.messenger().remedy(&self.given, answer)
     }
 
+    /// Whether it refuses this very message at every try.
+    pub(super) fn refuses_for_good(&self, answer: &Answer) -> bool {
+        self.kind.messenger().refuses_for_good(answer)
+    }
+
     /// The receiver at its new place and what to change in the settings, if this answer names one.
     pub(super) fn moved(&self, answer: &Answer) -> Option<(Self, String)> {
         let Moved { given, advice } = self.kind.messenger().moved(&self.given, answer)?;

@@ -42,6 +42,8 @@ pub struct Failed {
     pub quiet_for: Option<Duration>,
     /// Retries do not help: the owner must change what `error` says.
     pub needs_owner: bool,
+    /// Nothing helps: the receiver refuses this message at every try, and takes others.
+    pub refused_for_good: bool,
 }
 
 impl Failed {
@@ -51,6 +53,7 @@ impl Failed {
             receiver_is_down: true,
             quiet_for: None,
             needs_owner: false,
+            refused_for_good: false,
         }
     }
 }
@@ -164,13 +167,20 @@ impl Refusal {
         let asked = self.retry_after.or_else(|| body_retry_after(&self.answer.text));
         let remedy = receiver.remedy(&self.answer).or_else(|| self.redirected());
         let said = quote(receiver.kind.messenger().error_field(), &self.answer.text);
-        let needs_owner = remedy.is_some();
-        let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+        let refused_for_good = receiver.refuses_for_good(&self.answer);
+        let needs_owner = remedy.is_some() && !refused_for_good;
+        let advice = match remedy.filter(|_| needs_owner) {
+            Some(remedy) => format!("; {remedy}"),
+            None if refused_for_good => "; this message is refused at every try, and is given up".to_owned(),
+            None => String::new(),
+        };
+        let about_the_message = refused_for_good || concerns_the_message(self.status);
         Failed {
-            error: format!("HTTP {}{said}{remedy}", self.status),
-            receiver_is_down: needs_owner || !concerns_the_message(self.status),
+            error: format!("HTTP {}{said}{advice}", self.status),
+            receiver_is_down: needs_owner || !about_the_message,
             quiet_for: asked.map(|pause| pause.min(QUIET_MAX)),
             needs_owner,
+            refused_for_good,
         }
     }
 

@@ -91,7 +91,7 @@ table! {
     NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Number of blocks that a node is behind the best node of its chain";
     NODE_QUORUM = "lgi_mm_node_quorum" Gauge "" ["chain"] Process "Nodes of different hosts that must agree on what concerns money";
     RPC_DISAGREEMENTS = "lgi_mm_rpc_disagreements_total" Counter "" ["chain"] Process "Contradictions between nodes about a receipt, a block or a nonce";
-    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Delivery attempts to a receiver, by outcome: delivered, failed (will be retried), given_up (too old, or the receiver was removed)";
+    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Delivery attempts to a receiver, by outcome: delivered, failed (will be retried), given_up (too old, refused for good, or the receiver was removed)";
     CHAT_MESSAGES = "lgi_mm_chat_messages_total" Counter "" ["outcome"] Process "Messages to the bot that takes commands, by outcome: taken, ignored (of a stranger, forwarded, or no text), stale (written more than ten minutes before they were read)";
     API_REQUESTS = "lgi_mm_api_requests_total" Counter "" ["method", "route", "status"] Process "Requests to the HTTP API, by route as openapi.json has it and by status; `other` is what it does not have";
     API_REQUEST_DURATION = "lgi_mm_api_request_duration_seconds" Histogram "seconds" [] Process "Time from a request to the beginning of its answer";

@@ -43,12 +43,18 @@ impl Drop for Running {
     }
 }
 
-/// Runs a walk of `console/test` with this link, and does what it asks for.
-pub async fn walk(script: &str, link: &Value, mut carry_out: impl AsyncFnMut(&str)) {
+/// Runs a walk of `console/test` with this link and these other variables, and does what it asks for.
+pub async fn walk(
+    script: &str,
+    link: &Value,
+    variables: &[(&str, &str)],
+    mut carry_out: impl AsyncFnMut(&str),
+) {
     let mut walk = Command::new("node");
     walk.arg(format!("test/{script}"))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("console"))
         .env("LINK", link["url"].as_str().expect("a link"))
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut walk = Running(walk.spawn().expect("node"));
@@ -166,7 +172,7 @@ async fn the_console_works_in_a_browser_through_a_restart_in_two_tabs_and_withou
     }
     let link = installation.cli(&["console"]);
     let (daemon, installation) = (&mut daemon, &installation);
-    walk("walk.mjs", &link, async |wish| {
+    walk("walk.mjs", &link, &[], async |wish| {
         installation.carry_out(wish, daemon).await
     })
     .await;

@@ -18,6 +18,7 @@ mod malformed;
 mod page;
 mod reading;
 mod real;
+mod refused;
 mod server;
 mod session;
 mod signals;

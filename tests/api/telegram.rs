@@ -2,8 +2,9 @@
 //! bot says is kept.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -24,6 +25,10 @@ struct Inner {
     polls: (u32, u32),
     /// Answers to `sendMessage` that are an error first.
     broken: u32,
+    /// Status and body of the next answers to `sendMessage`.
+    refusals: VecDeque<(u16, Value)>,
+    /// When each message was to be sent, refused or not.
+    tries: Vec<Instant>,
 }
 
 #[derive(Clone)]
@@ -73,6 +78,16 @@ impl Telegram {
     /// The next answers are errors.
     pub fn breaks(&self, times: u32) {
         self.locked().broken = times;
+    }
+
+    /// The next message is refused like this.
+    pub fn refuses(&self, status: u16, body: Value) {
+        self.locked().refusals.push_back((status, body));
+    }
+
+    /// When the bot tried to send.
+    pub fn tries(&self) -> Vec<Instant> {
+        self.locked().tries.clone()
     }
 
     pub fn said(&self) -> Vec<(i64, String)> {
@@ -186,6 +201,11 @@ impl Drop for Poll<'_> {
 fn said(inner: &Mutex<Inner>, body: &Value) -> Response {
     let mut inner = inner.lock().expect("the server");
     assert!(body["parse_mode"].is_null(), "plain text only: {body}");
+    inner.tries.push(Instant::now());
+    if let Some((status, said)) = inner.refusals.pop_front() {
+        let status = StatusCode::from_u16(status).expect("a status");
+        return (status, Json(said)).into_response();
+    }
     if inner.broken > 0 {
         inner.broken -= 1;
         let said = json!({ "ok": false, "description": "Bad Gateway: bot8675309:hunter2hunter2hunter2" });

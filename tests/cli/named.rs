@@ -2,7 +2,7 @@
 
 use crate::{
     bad_input::check,
-    terminal::{QUIET, TOKEN, Terminal},
+    terminal::{QUIET, Ran, TOKEN, Terminal},
 };
 
 fn set(pair: &str) -> [&str; 6] {
@@ -114,6 +114,7 @@ async fn names_that_are_misspelt_in_the_settings_are_named_with_the_right_ones()
     ] {
         check(&terminal, &[(receivers(pair).as_slice(), 2, &names)]).await;
     }
+    checked_in_files(&terminal, slack).await;
     terminal.start(&["--set", "notify.receivers=phone"]);
     let edit: &[&str] = &["config", "edit", "1", "--set", "notify.receivers=fone"];
     check(
@@ -156,6 +157,68 @@ async fn names_that_are_misspelt_in_the_settings_are_named_with_the_right_ones()
         terminal.file("lgi-mm.toml", &text);
         check(&terminal, &[(&["list"], 2, &names)]).await;
     }
+}
+
+/// `config check` refuses what `start` and `config edit` would, in the same words, wherever the name is written.
+async fn checked_in_files(terminal: &Terminal, slack: &str) {
+    terminal.file(
+        "wrong.toml",
+        "[notify]\nreceivers = [\"phone\", \"fone\", \"pager\"]\n",
+    );
+    terminal.file("right.toml", "[notify]\nreceivers = [\"phone\"]\n");
+    terminal.file("plain.toml", "[accumulate]\ndca_amount_usd = 25\n");
+    let start = terminal.run(&[
+        "start",
+        TOKEN,
+        "--mode",
+        "accumulate",
+        "--symbol",
+        "X",
+        "--config",
+        "wrong.toml",
+    ]);
+    let told: Vec<&str> = start
+        .stderr
+        .lines()
+        .filter(|line| line.contains("notify.receivers"))
+        .collect();
+    assert_eq!(told.len(), 2, "{}", start.stderr);
+    let check_file: &[&str] = &["config", "check", "--mode", "accumulate", "wrong.toml"];
+    check(terminal, &[(check_file, 2, &told)]).await;
+    let right: &[&str] = &["config", "check", "--mode", "accumulate", "right.toml"];
+    terminal.ok(right);
+    // In the defaults of the settings.
+    let plain: &[&str] = &["config", "check", "--mode", "accumulate", "plain.toml"];
+    terminal.ok(plain);
+    let defaults = format!("[defaults.notify]\nreceivers = [\"phnoe\"]\n[notify.receivers.phone]\n{slack}");
+    terminal.file("lgi-mm.toml", &defaults);
+    check(
+        terminal,
+        &[(plain, 2, &["notify.receivers = phnoe", "did you mean phone?"])],
+    )
+    .await;
+    // One that another process has.
+    sqlx::query("INSERT INTO receivers (name, kind, events) VALUES ('phnoe', 'slack', '{all}')")
+        .execute(&terminal.pool)
+        .await
+        .expect("a receiver");
+    terminal.ok(plain);
+    // Without a database none is made, and these settings are all there is.
+    let home = tempfile::tempdir().expect("a directory");
+    let mut alone = terminal.command(plain);
+    let alone = alone.env_remove("DATABASE_URL").env("HOME", home.path()).output();
+    let alone = Ran::of(&alone.expect("our own program runs"));
+    assert!(
+        alone.code == 2 && alone.stderr.contains("did you mean phone?"),
+        "{}",
+        alone.story()
+    );
+    assert_eq!(home.path().read_dir().expect("a directory").count(), 0);
+    sqlx::query("DELETE FROM receivers")
+        .execute(&terminal.pool)
+        .await
+        .expect("none");
+    terminal.file("lgi-mm.toml", &format!("[notify.receivers.phone]\n{slack}"));
 }
 
 /// Every flag that takes a time or a length of time: what is wrong with it is said by its name.

@@ -10,6 +10,37 @@ const EVERY = 15_000;
 /** A read that takes long is repeated less often: it may take this share of the time. */
 const SHARE = 5;
 
+/** `current`: the answer, or the error, is about what is asked now. The last answer stays until there is another. */
+export type Checked<T> = { answer: T | null; error: string | null; current: boolean };
+
+/** Asks a question about what is typed, once nothing was typed for `pause` ms; `""`: there is nothing to ask. */
+export function useChecked<T>(asked: string, ask: (asked: string) => Promise<T>, pause: number): Checked<T> {
+  const [said, say] = useState<{ asked: string; answer: T | null; error: string | null }>({ asked: "", answer: null, error: null });
+  const latest = useRef(ask);
+  latest.current = ask;
+  useEffect(() => {
+    if (!asked) {
+      say({ asked, answer: null, error: null });
+      return;
+    }
+    let over = false;
+    const look = async () => {
+      try {
+        const answer = await latest.current(asked);
+        if (!over) say({ asked, answer, error: null });
+      } catch (problem) {
+        if (!over) say((before) => ({ ...before, asked, error: problem instanceof Error ? problem.message : String(problem) }));
+      }
+    };
+    const timer = window.setTimeout(() => void look(), pause);
+    return () => {
+      over = true;
+      window.clearTimeout(timer);
+    };
+  }, [asked]);
+  return { answer: said.answer, error: said.error, current: said.asked === asked };
+}
+
 export type Read<T> = { data: T | null; error: string | null; again: () => void };
 
 /** Reads something, and again after each change that concerns it. What was read stays while the server is away. */

@@ -4,6 +4,7 @@ import { get, type Run, type Session, save, type Swept, text } from "../api/clie
 import { Fact, Problems } from "./common";
 import { full, gain, percent, tone, usd } from "./format";
 import { may, Outcome, useOrders } from "./order";
+import { type Column, Table } from "./table";
 
 /** Between two looks at a run that is not over, ms. */
 const EVERY = 700;
@@ -93,6 +94,7 @@ function Progress({ run }: { run: Run }) {
       </p>
     );
   }
+  if (run.state === "cancelled") return <p class="faint">This backtest was cancelled.</p>;
   return <p class="hidden">The backtest is {run.state}.</p>;
 }
 
@@ -141,8 +143,17 @@ function Result({ run }: { run: Run }) {
   );
 }
 
+type Configuration = Swept["configurations"][number];
+
 function Sweep({ swept }: { swept: Swept }) {
   const ahead = swept.walk_forward;
+  const columns: Column<Configuration>[] = [
+    ...swept.keys.map((key, index) => ({ name: key.split(".").pop() ?? key, cell: (line: Configuration) => line.values[index] })),
+    { name: "net", number: true, cell: (line) => gain(line.net_usd), tone: (line) => tone(line.net_usd) },
+    { name: "return", number: true, cell: (line) => percent(line.return_pct) },
+    { name: "largest fall", room: 1, number: true, cell: (line) => percent(line.drawdown_pct) },
+    { name: "trades", room: 1, number: true, cell: (line) => line.buys + line.sells },
+  ];
   return (
     <>
       {swept.warnings.map((line) => (
@@ -153,44 +164,13 @@ function Sweep({ swept }: { swept: Swept }) {
       <h3>
         Configurations <small>best first{swept.configurations.length >= LISTED && `, the best ${LISTED}`}</small>
       </h3>
-      <div class="scroll" role="region" aria-label="Table of configurations" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              {swept.keys.map((key) => (
-                <th scope="col" key={key}>
-                  {key.split(".").pop()}
-                </th>
-              ))}
-              <th scope="col" class="number">
-                net
-              </th>
-              <th scope="col" class="number">
-                return
-              </th>
-              <th scope="col" class="number room1">
-                largest fall
-              </th>
-              <th scope="col" class="number room1">
-                trades
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {swept.configurations.slice(0, LISTED).map((line) => (
-              <tr key={line.values.join()}>
-                {line.values.map((value, index) => (
-                  <td key={swept.keys[index]}>{value}</td>
-                ))}
-                <td class={`number ${tone(line.net_usd)}`}>{gain(line.net_usd)}</td>
-                <td class="number">{percent(line.return_pct)}</td>
-                <td class="number room1">{percent(line.drawdown_pct)}</td>
-                <td class="number room1">{line.buys + line.sells}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        caption="Table of configurations"
+        columns={columns}
+        rows={swept.configurations.slice(0, LISTED)}
+        id={(line) => line.values.join()}
+        empty="None."
+      />
       {ahead && (
         <ul class="plain">
           {ahead.steps.map((step, index) => (

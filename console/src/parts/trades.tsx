@@ -1,47 +1,44 @@
 import type { Trade } from "../api/client";
 import { Realm } from "./common";
 import { amount, full, gain, price, tone, usd } from "./format";
+import { type Column, Table } from "./table";
+
+const sold = (trade: Trade) => trade.side === "SELL";
+const OWN: Column<Trade>[] = [
+  { name: "token", cell: (trade) => <a href={`#/jobs/${trade.job}`}>{trade.symbol}</a> },
+  { name: "realm", cell: (trade) => <Realm realm={trade.realm} /> },
+];
+const NUMBER: Column<Trade> = { name: "trade", number: true, cell: (trade) => <Explorer trade={trade} /> };
+const REST: Column<Trade>[] = [
+  { name: "side", cell: (trade) => trade.side, tone: (trade) => trade.side.toLowerCase() },
+  { name: "reason", cell: (trade) => trade.reason },
+  { name: "status", cell: (trade) => <State trade={trade} /> },
+  { name: "amount", number: true, cell: (trade) => amount(trade.base_amount) },
+  { name: "price", number: true, cell: (trade) => price(trade.price_usd) },
+  { name: "USD", number: true, cell: (trade) => usd(trade.quote_usd) },
+  { name: "gas", number: true, cell: (trade) => usd(trade.gas_usd) },
+  {
+    name: "realised",
+    number: true,
+    cell: (trade) => (sold(trade) && trade.realized_usd ? gain(trade.realized_usd) : "-"),
+    tone: (trade) => (sold(trade) ? tone(trade.realized_usd) : ""),
+  },
+  { name: "time", cell: (trade) => full(trade.executed_at ?? trade.created_at, trade.timezone) },
+];
+const OF_A_JOB = [NUMBER, ...REST];
+const OF_ALL = [NUMBER, ...OWN, ...REST];
 
 /** Trades, newest first. `job`: they are all of one job. */
 export function TradeTable({ trades, job }: { trades: Trade[]; job: boolean }) {
   return (
-    <div class="scroll" role="region" aria-label="Table of trades" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              trade
-            </th>
-            {!job && <th scope="col">token</th>}
-            {!job && <th scope="col">realm</th>}
-            <th scope="col">side</th>
-            <th scope="col">reason</th>
-            <th scope="col">status</th>
-            <th scope="col" class="number">
-              amount
-            </th>
-            <th scope="col" class="number">
-              price
-            </th>
-            <th scope="col" class="number">
-              USD
-            </th>
-            <th scope="col" class="number">
-              gas
-            </th>
-            <th scope="col" class="number">
-              realised
-            </th>
-            <th scope="col">time</th>
-          </tr>
-        </thead>
-        <tbody>
-          {trades.map((trade) => (
-            <Row trade={trade} job={job} key={trade.trade} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      caption="Table of trades"
+      columns={job ? OF_A_JOB : OF_ALL}
+      rows={trades}
+      id={(trade) => trade.trade}
+      kind={(trade) => trade.realm}
+      empty={job ? "None yet." : "No trades."}
+    />
   );
 }
 
@@ -55,35 +52,12 @@ function Explorer({ trade }: { trade: Trade }) {
   );
 }
 
-function Row({ trade, job }: { trade: Trade; job: boolean }) {
+function State({ trade }: { trade: Trade }) {
   const why = trade.error ?? trade.note;
   return (
-    <tr class={trade.realm}>
-      <td class="number">
-        <Explorer trade={trade} />
-      </td>
-      {!job && (
-        <td>
-          <a href={`#/jobs/${trade.job}`}>{trade.symbol}</a>
-        </td>
-      )}
-      {!job && (
-        <td>
-          <Realm realm={trade.realm} />
-        </td>
-      )}
-      <td class={trade.side.toLowerCase()}>{trade.side}</td>
-      <td>{trade.reason}</td>
-      <td>
-        {trade.status}
-        {why && <span class="faint wrap">: {why}</span>}
-      </td>
-      <td class="number">{amount(trade.base_amount)}</td>
-      <td class="number">{price(trade.price_usd)}</td>
-      <td class="number">{usd(trade.quote_usd)}</td>
-      <td class="number">{usd(trade.gas_usd)}</td>
-      <td class={`number ${trade.side === "SELL" ? tone(trade.realized_usd) : ""}`}>{trade.side === "SELL" && trade.realized_usd ? gain(trade.realized_usd) : "-"}</td>
-      <td class="time">{full(trade.executed_at ?? trade.created_at, trade.timezone)}</td>
-    </tr>
+    <>
+      {trade.status}
+      {why && <span class="faint wrap">: {why}</span>}
+    </>
   );
 }

@@ -6,6 +6,7 @@ import { full, gain, percent, tone } from "../parts/format";
 import { useRead } from "../parts/hooks";
 import { may, type Order, Outcome, useOrders } from "../parts/order";
 import { isOver, RunCard } from "../parts/runs";
+import { type Column, Table } from "../parts/table";
 
 const never = () => false;
 
@@ -23,7 +24,7 @@ export function BacktestView({ session }: { session: Session }) {
       )}
       {chosen && <RunCard first={chosen} session={session} ended={again} key={chosen.run} />}
       {!data && !error && <Loading />}
-      {data && data.length > 0 && <Runs runs={data} chosen={chosen?.run ?? null} choose={choose} />}
+      {data && <Runs runs={data} chosen={chosen?.run ?? null} choose={choose} />}
     </>
   );
 }
@@ -145,54 +146,37 @@ function Form({ started }: { started: (run: Run) => void }) {
 }
 
 function Runs({ runs, chosen, choose }: { runs: Run[]; chosen: number | null; choose: (run: Run) => void }) {
+  const columns: Column<Run>[] = [
+    {
+      name: "started",
+      cell: (run) => (
+        <button type="button" class="quiet" aria-pressed={run.run === chosen} onClick={() => choose(run)}>
+          {full(run.started_at)}
+        </button>
+      ),
+    },
+    {
+      name: "state",
+      cell: (run) => `${run.state}${!isOver(run) && run.total > 1 ? ` ${run.done} of ${run.total}` : ""}`,
+      tone: (run) => (run.state === "failed" ? "bad" : ""),
+    },
+    { name: "net", number: true, cell: (run) => gain(run.summary?.net_usd), tone: (run) => tone(run.summary?.net_usd) },
+    { name: "return", number: true, cell: (run) => percent(run.summary?.return_pct) },
+    { name: "largest fall", room: 1, number: true, cell: (run) => percent(run.summary?.drawdown.pct) },
+    { name: "trades", room: 1, number: true, cell: (run) => (run.summary ? run.summary.buys + run.summary.sells : "-") },
+    { name: "keys", room: 1, cell: (run) => run.set.join(" ") || "defaults", tone: () => "wrap" },
+  ];
   return (
     <section aria-labelledby="runs">
       <h2 id="runs">Compare</h2>
-      <div class="scroll" role="region" aria-label="Table of backtests" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">started</th>
-              <th scope="col">state</th>
-              <th scope="col" class="number">
-                net
-              </th>
-              <th scope="col" class="number">
-                return
-              </th>
-              <th scope="col" class="number room1">
-                largest fall
-              </th>
-              <th scope="col" class="number room1">
-                trades
-              </th>
-              <th scope="col" class="room1">
-                keys
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {runs.map((run) => (
-              <tr key={run.run} class={run.run === chosen ? "chosen" : ""}>
-                <td>
-                  <button type="button" class="quiet" aria-pressed={run.run === chosen} onClick={() => choose(run)}>
-                    {full(run.started_at)}
-                  </button>
-                </td>
-                <td class={run.state === "failed" ? "bad" : ""}>
-                  {run.state}
-                  {!isOver(run) && run.total > 1 && ` ${run.done} of ${run.total}`}
-                </td>
-                <td class={`number ${tone(run.summary?.net_usd)}`}>{gain(run.summary?.net_usd)}</td>
-                <td class="number">{percent(run.summary?.return_pct)}</td>
-                <td class="number room1">{percent(run.summary?.drawdown.pct)}</td>
-                <td class="number room1">{run.summary ? run.summary.buys + run.summary.sells : "-"}</td>
-                <td class="room1 wrap">{run.set.join(" ") || "defaults"}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        caption="Table of backtests"
+        columns={columns}
+        rows={runs}
+        id={(run) => run.run}
+        kind={(run) => (run.run === chosen ? "chosen" : "")}
+        empty="None was run since the server began."
+      />
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { onChange } from "../api/live";
 import { named } from "../parts/actions";
 import { Loading, Problems, Realm, Status } from "../parts/common";
 import { assignments, flat, Keys, text, type Values } from "../parts/config";
+import { useChecked } from "../parts/hooks";
 import { may, type Order, Outcome, Question, useOrders } from "../parts/order";
 
 /** Wait after a key stroke before the server is asked, ms. */
@@ -44,33 +45,6 @@ export function EditView({ job: number, session }: { job: number; session: Sessi
   return <Form loaded={loaded} session={session} again={() => again((count) => count + 1)} />;
 }
 
-/** What the server says of an edit that is not made: its difference, or why it cannot be. */
-function useCheck(job: number, set: string[]): { edited: Edited | null; error: string | null } {
-  const [said, say] = useState<{ edited: Edited | null; error: string | null }>({ edited: null, error: null });
-  const wanted = set.join("\n");
-  useEffect(() => {
-    let over = false;
-    if (!wanted) {
-      say({ edited: null, error: null });
-      return;
-    }
-    const ask = async () => {
-      try {
-        const edited = await question<Edited>(`/jobs/job:${job}/config/check`, { set: wanted.split("\n") });
-        if (!over) say({ edited, error: null });
-      } catch (problem) {
-        if (!over) say({ edited: null, error: problem instanceof Error ? problem.message : String(problem) });
-      }
-    };
-    const timer = window.setTimeout(() => void ask(), PAUSE);
-    return () => {
-      over = true;
-      window.clearTimeout(timer);
-    };
-  }, [job, wanted]);
-  return said;
-}
-
 /** Whether somebody else has edited the job since it was read. */
 function useOthers(job: number, etag: string): boolean {
   const [others, setOthers] = useState(false);
@@ -101,7 +75,9 @@ function Form({ loaded, session, again }: { loaded: Loaded; session: Session; ag
     setValues({ ...config, ...kept });
   }, [config]);
   const set = assignments(values, config);
-  const { edited, error } = useCheck(job.job, set);
+  // Its difference, or why it cannot be made.
+  const check = (asked: string) => question<Edited>(`/jobs/job:${job.job}/config/check`, { set: asked.split("\n") });
+  const { answer: edited, error, current } = useChecked(set.join("\n"), check, PAUSE);
   const others = useOthers(job.job, etag);
   const failed = (problem: unknown) => {
     const conflict = problem instanceof Problem && problem.status === 412;
@@ -148,7 +124,7 @@ function Form({ loaded, session, again }: { loaded: Loaded; session: Session; ag
         </div>
         <Outcome orders={orders} />
         <div class="bar">
-          <button type="button" class="main" disabled={!edited?.changed || error !== null || orders.busy !== null} onClick={apply}>
+          <button type="button" class="main" disabled={!current || !edited?.changed || error !== null || orders.busy !== null} onClick={apply}>
             Apply
           </button>
           <button type="button" disabled={set.length === 0} onClick={() => setValues(config)}>

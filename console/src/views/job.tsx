@@ -81,7 +81,7 @@ export function JobView({ job: number, session }: { job: number; session: Sessio
       </div>
       <section aria-labelledby="trades">
         <h2 id="trades">Trades</h2>
-        {trades.length > 0 ? <TradeTable trades={trades.slice(0, LISTED)} job /> : <p class="faint">None yet.</p>}
+        <TradeTable trades={trades.slice(0, LISTED)} job />
       </section>
       <section aria-labelledby="logs">
         <h2 id="logs">What happened</h2>

@@ -5,6 +5,7 @@ import { Problems, Realm } from "../parts/common";
 import { assignments, flat, Keys, type Values } from "../parts/config";
 import { CostsLine } from "../parts/costs";
 import { amount, price, usd } from "../parts/format";
+import { useChecked } from "../parts/hooks";
 import { may, type Order, Outcome, Question, useOrders } from "../parts/order";
 import { RunCard } from "../parts/runs";
 
@@ -107,31 +108,6 @@ function Known({ found }: { found: Found }) {
   );
 }
 
-type Said = { would: WouldStart | null; error: string | null };
-
-/** What the start would do, or why it cannot be made. */
-function useCheck(body: object): Said {
-  const [said, say] = useState<Said>({ would: null, error: null });
-  const asked = JSON.stringify(body);
-  useEffect(() => {
-    let over = false;
-    const ask = async () => {
-      try {
-        const would = await question<WouldStart>("/jobs/check", JSON.parse(asked) as object);
-        if (!over) say({ would, error: null });
-      } catch (problem) {
-        if (!over) say((before) => ({ ...before, error: problem instanceof Error ? problem.message : String(problem) }));
-      }
-    };
-    const timer = window.setTimeout(() => void ask(), PAUSE);
-    return () => {
-      over = true;
-      window.clearTimeout(timer);
-    };
-  }, [asked]);
-  return said;
-}
-
 function Rules({ found, session }: { found: Found; session: Session }) {
   const [mode, setMode] = useState("ACCUMULATE");
   const [live, setLive] = useState(false);
@@ -143,7 +119,8 @@ function Rules({ found, session }: { found: Found; session: Session }) {
   // A live token is named by its contract.
   const named = live ? {} : { decimals: found.decimals, ...(symbol.trim() && { symbol: symbol.trim() }) };
   const body = { token: found.token, chain: found.chain, mode, live, set, ...named };
-  const { would, error } = useCheck(body);
+  const check = (asked: string) => question<WouldStart>("/jobs/check", JSON.parse(asked) as object);
+  const { answer: would, error, current } = useChecked(JSON.stringify(body), check, PAUSE);
   // What is not typed is the server's own default.
   const defaults: Values = { ...flat(would?.config) };
   for (const key of Object.keys(edits)) delete defaults[key];
@@ -182,15 +159,17 @@ function Rules({ found, session }: { found: Found; session: Session }) {
         {live && <p class="notice bad">This job would trade with real money. Nothing is started before you confirm what the server proposes.</p>}
       </section>
       <Keys keys={keys} mode={mode} base={defaults} values={values} set={typed} error={error} />
-      <Begin body={body} would={would} error={error} found={found} live={live} session={session} />
+      <Begin body={body} would={would} error={error} current={current} found={found} live={live} session={session} />
     </>
   );
 }
 
-type Beginning = { body: { set: string[]; mode: string }; would: WouldStart | null; error: string | null; found: Found; live: boolean; session: Session };
+type Beginning = { body: { set: string[]; mode: string }; would: WouldStart | null; error: string | null; current: boolean; found: Found; live: boolean; session: Session };
 
 /** What it would do; a backtest of it; its start. */
-function Begin({ body, would, error, found, live, session }: Beginning) {
+function Begin({ body, would, error, current, found, live, session }: Beginning) {
+  // Nothing is started before it is shown what that would do.
+  const checked = current && error === null && would !== null;
   const orders = useOrders(() => undefined);
   const tried = useOrders(() => undefined);
   const [job, setJob] = useState<Started | null>(null);
@@ -253,10 +232,10 @@ function Begin({ body, would, error, found, live, session }: Beginning) {
       <Outcome orders={tried} />
       <Outcome orders={orders} />
       <div class="bar">
-        <button type="button" disabled={error !== null || !would || tried.busy !== null} onClick={backtest}>
+        <button type="button" disabled={!checked || tried.busy !== null} onClick={backtest}>
           Backtest these rules
         </button>
-        <button type="button" class={live ? "danger" : "main"} disabled={error !== null || !would || orders.busy !== null} onClick={start}>
+        <button type="button" class={live ? "danger" : "main"} disabled={!checked || orders.busy !== null} onClick={start}>
           {live ? "Start LIVE…" : "Start on paper"}
         </button>
         {job && <a href={`#/jobs/${job.job}`}>Open job {job.job}</a>}

@@ -4,6 +4,7 @@ import { get, type JobLine, type Overview, page } from "../api/client";
 import { Loading, need, Nobody, Problems, Realm, Status } from "../parts/common";
 import { amount, distance, gain, percent, price, tone, usd } from "../parts/format";
 import { useRead } from "../parts/hooks";
+import { type Column, type Sort, Table } from "../parts/table";
 
 const all = () => true;
 /** Jobs of a page. */
@@ -82,36 +83,28 @@ function State({ dead, needing }: { dead: boolean; needing: number }) {
   );
 }
 
-type Column = {
-  name: string;
-  /** Where there is room for it: 2 = narrow screens, 1 = middle ones, 0 = wide ones. */
-  room: 0 | 1 | 2;
-  number?: boolean;
-  cell: (line: JobLine, now: string) => preact.ComponentChildren;
-  value: (line: JobLine) => string | number;
-};
+type Sortable = Column<JobLine> & { value: (line: JobLine) => string | number };
 
 const number = (text: string | null) => (text === null ? Number.NEGATIVE_INFINITY : Number(text));
-const COLUMNS: Column[] = [
+const columns = (now: string): Sortable[] => [
   { name: "job", room: 1, number: true, cell: (line) => line.job, value: (line) => line.job },
   {
     name: "token",
-    room: 2,
     cell: (line) => <a href={`#/jobs/${line.job}`}>{line.symbol}</a>,
     value: (line) => line.symbol.toLowerCase(),
   },
-  { name: "realm", room: 2, cell: (line) => <Realm realm={line.realm} />, value: (line) => line.realm },
+  { name: "realm", cell: (line) => <Realm realm={line.realm} />, value: (line) => line.realm },
   { name: "chain", room: 0, cell: (line) => line.chain, value: (line) => line.chain },
   { name: "mode", room: 0, cell: (line) => line.mode.toLowerCase(), value: (line) => line.mode },
-  { name: "status", room: 2, cell: (line) => <Status status={line.status} />, value: (line) => line.status },
+  { name: "status", cell: (line) => <Status status={line.status} />, value: (line) => line.status },
   { name: "price", room: 1, number: true, cell: (line) => price(line.price_usd), value: (line) => number(line.price_usd) },
   { name: "position", room: 0, number: true, cell: (line) => amount(line.position), value: (line) => number(line.position) },
   { name: "spent", room: 1, number: true, cell: (line) => usd(line.spent_usd), value: (line) => number(line.spent_usd) },
   {
     name: "net",
-    room: 2,
     number: true,
-    cell: (line) => <span class={tone(line.net_usd)}>{gain(line.net_usd)}</span>,
+    cell: (line) => gain(line.net_usd),
+    tone: (line) => tone(line.net_usd),
     value: (line) => number(line.net_usd),
   },
   { name: "return", room: 1, number: true, cell: (line) => percent(line.return_pct), value: (line) => number(line.return_pct) },
@@ -124,12 +117,10 @@ const COLUMNS: Column[] = [
   {
     name: "next",
     room: 0,
-    cell: (line, now) => (line.next_slot ? distance(line.next_slot, now) : "-"),
+    cell: (line) => (line.next_slot ? distance(line.next_slot, now) : "-"),
     value: (line) => line.next_slot ?? "~",
   },
 ];
-
-type Sort = { column: number; down: boolean };
 
 function Jobs({ now }: { now: string }) {
   const [status, setStatus] = useState("");
@@ -143,7 +134,8 @@ function Jobs({ now }: { now: string }) {
   for (const [name, value] of Object.entries({ status, realm, token: token.trim(), after: from })) if (value) query.set(name, value);
   const path = `/jobs?${query}`;
   const { data, error } = useRead(() => page<JobLine>(path), all, path);
-  const rows = useMemo(() => sorted(data?.rows ?? [], sort), [data, sort]);
+  const shown = useMemo(() => columns(now), [now]);
+  const rows = useMemo(() => sorted(data?.rows ?? [], shown, sort), [data, shown, sort]);
   const next = data?.next ? new URLSearchParams(data.next.split("?")[1]).get("after") : null;
   const choose = (set: (value: string) => void) => (event: Event) => {
     set((event.currentTarget as HTMLInputElement).value);
@@ -177,8 +169,18 @@ function Jobs({ now }: { now: string }) {
       </div>
       <Problems error={error} />
       {!data && !error && <Loading />}
-      {data && rows.length === 0 && <p class="faint">No jobs.</p>}
-      {rows.length > 0 && <Table rows={rows} now={now} sort={sort} onSort={setSort} />}
+      {data && (
+        <Table
+          caption="Table of jobs"
+          columns={shown}
+          rows={rows}
+          id={(line) => line.job}
+          kind={(line) => line.realm}
+          empty="No jobs."
+          sort={sort}
+          onSort={setSort}
+        />
+      )}
       {(after.length > 0 || next) && (
         <div class="bar pager">
           <button type="button" disabled={after.length === 0} onClick={() => setAfter(after.slice(0, -1))}>
@@ -194,52 +196,12 @@ function Jobs({ now }: { now: string }) {
   );
 }
 
-function sorted(rows: JobLine[], { column, down }: Sort): JobLine[] {
-  const value = COLUMNS[column]?.value;
+function sorted(rows: JobLine[], shown: Sortable[], { column, down }: Sort): JobLine[] {
+  const value = shown[column]?.value;
   if (!value) return rows;
   const order = [...rows].sort((one, other) => {
     const [a, b] = [value(one), value(other)];
     return a < b ? -1 : a > b ? 1 : one.job - other.job;
   });
   return down ? order.reverse() : order;
-}
-
-function Table({ rows, now, sort, onSort }: { rows: JobLine[]; now: string; sort: Sort; onSort: (sort: Sort) => void }) {
-  return (
-    <div class="scroll" role="region" aria-label="Table of jobs" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            {COLUMNS.map((column, index) => {
-              const here = sort.column === index;
-              return (
-                <th
-                  key={column.name}
-                  scope="col"
-                  class={`room${column.room} ${column.number ? "number" : ""}`}
-                  aria-sort={here ? (sort.down ? "descending" : "ascending") : undefined}
-                >
-                  <button type="button" onClick={() => onSort({ column: index, down: here && !sort.down })}>
-                    {column.name}
-                    <span aria-hidden="true">{here ? (sort.down ? " ▾" : " ▴") : ""}</span>
-                  </button>
-                </th>
-              );
-            })}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((line) => (
-            <tr key={line.job} class={line.realm}>
-              {COLUMNS.map((column) => (
-                <td key={column.name} class={`room${column.room} ${column.number ? "number" : ""}`}>
-                  {column.cell(line, now)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }

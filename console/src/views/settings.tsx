@@ -5,6 +5,7 @@ import { Fact, Loading, Problems } from "../parts/common";
 import { full } from "../parts/format";
 import { useRead } from "../parts/hooks";
 import { may, type Order, Outcome, Question, useOrders } from "../parts/order";
+import { type Column, Table } from "../parts/table";
 
 const never = () => false;
 
@@ -42,6 +43,25 @@ function Tokens({ session }: { session: Session }) {
     orders.ask({ order, would: `revoke the ${token.kind} ${token.name} at once${own}`, shown: [], confirm: undefined });
   };
   const shown = (data ?? []).filter((token) => all || token.state === "valid");
+  const columns: Column<Token>[] = [
+    { name: "name", cell: (token) => token.name },
+    { name: "kind", cell: (token) => token.kind },
+    { name: "role", cell: (token) => token.role },
+    { name: "state", room: 1, cell: (token) => token.state },
+    { name: "last used", room: 1, cell: (token) => full(token.last_used_at) },
+    { name: "ends", room: 1, cell: (token) => full(token.expires_at) },
+    {
+      name: "Order",
+      unnamed: true,
+      number: true,
+      cell: (token) =>
+        token.state === "valid" && (
+          <button type="button" class="danger quiet" aria-label={`Revoke ${token.name}`} onClick={() => revoke(token)}>
+            Revoke…
+          </button>
+        ),
+    },
+  ];
   return (
     <section aria-labelledby="tokens">
       <div class="bar">
@@ -54,50 +74,7 @@ function Tokens({ session }: { session: Session }) {
       {!data && !error && <Loading />}
       <Outcome orders={orders} />
       <Question orders={orders} live={false} word="" title="Revoke it?" />
-      {shown.length > 0 && (
-        <div class="scroll" role="region" aria-label="Table of tokens" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">name</th>
-                <th scope="col">kind</th>
-                <th scope="col">role</th>
-                <th scope="col" class="room1">
-                  state
-                </th>
-                <th scope="col" class="room1">
-                  last used
-                </th>
-                <th scope="col" class="room1">
-                  ends
-                </th>
-                <th scope="col">
-                  <span class="hidden">Order</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((token) => (
-                <tr key={token.token}>
-                  <td>{token.name}</td>
-                  <td>{token.kind}</td>
-                  <td>{token.role}</td>
-                  <td class="room1">{token.state}</td>
-                  <td class="room1">{full(token.last_used_at)}</td>
-                  <td class="room1">{full(token.expires_at)}</td>
-                  <td class="number">
-                    {token.state === "valid" && (
-                      <button type="button" class="danger quiet" aria-label={`Revoke ${token.name}`} onClick={() => revoke(token)}>
-                        Revoke…
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {data && <Table caption="Table of tokens" columns={columns} rows={shown} id={(token) => token.token} empty="None." />}
       <Create made={again} />
     </section>
   );
@@ -180,9 +157,10 @@ function Receivers() {
           {data.map((receiver) => {
             const waits = receiver.waiting ?? 0;
             const fails = (receiver.failures ?? 0) > 0;
+            const lost = receiver.given_up_today ?? 0;
             return (
-              <li class={`card ${fails ? "warn" : ""}`} key={receiver.name}>
-                <span class={`mark ${fails ? "warn" : "ok"}`}>{fails ? "FAILS" : "OK"}</span>
+              <li class={`card ${fails || lost > 0 ? "warn" : ""}`} key={receiver.name}>
+                <span class={`mark ${fails || lost > 0 ? "warn" : "ok"}`}>{fails ? "FAILS" : lost > 0 ? "GAVE UP" : "OK"}</span>
                 <strong>
                   {receiver.name} <span class="faint">{receiver.kind ?? "not in these settings"}</span>
                 </strong>
@@ -190,7 +168,12 @@ function Receivers() {
                   {receiver.events.join(", ") || "no events"}
                   {waits > 0 && `; ${waits} messages wait`}
                 </span>
-                {receiver.last_error && <span class="fix">{receiver.last_error}</span>}
+                {fails && <span class="fix">{receiver.last_error}</span>}
+                {lost > 0 && (
+                  <span class="fix">
+                    {lost} given up in the last 24 hours; the last one: {receiver.given_up_error}
+                  </span>
+                )}
               </li>
             );
           })}

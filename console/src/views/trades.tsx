@@ -60,8 +60,7 @@ export function TradesView() {
       </div>
       <Problems error={error ?? unsaved} />
       {!data && !error && <Loading />}
-      {data && data.rows.length === 0 && <p class="faint">No trades.</p>}
-      {data && data.rows.length > 0 && <TradeTable trades={data.rows} job={false} />}
+      {data && <TradeTable trades={data.rows} job={false} />}
       {(before.length > 0 || next) && (
         <div class="bar pager">
           <button type="button" disabled={before.length === 0} onClick={() => setBefore(before.slice(0, -1))}>

@@ -2,6 +2,7 @@ import { get, type Policy, type Signer, type Wallet } from "../api/client";
 import { Fact, Loading, Problems, Realm } from "../parts/common";
 import { amount, seconds, usd } from "../parts/format";
 import { useRead } from "../parts/hooks";
+import { type Column, Table } from "../parts/table";
 
 type Whole = { wallets: Wallet[]; signers: Signer[]; allowed: Policy };
 
@@ -60,8 +61,9 @@ function Shown({ whole: { wallets, signers, allowed } }: { whole: Whole }) {
 function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[]; allowed: Policy }) {
   const own = signers.filter((signer) => signer.realm === wallet.realm && same(signer.wallet, wallet.address));
   const place = wallet.keystore ?? (wallet.realm === "live" ? "its key is not on this machine" : "simulated");
+  const named = `${wallet.realm === "live" ? "LIVE" : "paper"} wallet ${wallet.address}`;
   return (
-    <section class={`card wallet ${wallet.realm}`} aria-label={`${wallet.realm === "live" ? "LIVE" : "Paper"} wallet ${wallet.address}`}>
+    <section class={`card wallet ${wallet.realm}`} aria-label={named}>
       <h2>
         <Realm realm={wallet.realm} /> <code>{wallet.address}</code>
       </h2>
@@ -75,7 +77,13 @@ function Card({ wallet, signers, allowed }: { wallet: Wallet; signers: Signer[];
             </small>
           </h3>
           {chain.problem && <p class="notice bad">Balances are not known: {chain.problem}</p>}
-          <Assets chain={chain} />
+          <Table
+            caption={`Balances of the ${named} on ${chain.chain}`}
+            columns={ASSETS}
+            rows={chain.assets}
+            id={(asset) => asset.token}
+            empty="No job trades here."
+          />
           <dl>
             {own
               .filter((signer) => signer.chain === chain.chain)
@@ -117,47 +125,14 @@ function Limits({ policy, wallet, chain }: { policy: NonNullable<Policy["policy"
   );
 }
 
-function Assets({ chain }: { chain: Wallet["chains"][number] }) {
-  return (
-    <div class="scroll" role="region" aria-label={`Balances on ${chain.chain}`} tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">asset</th>
-            <th scope="col" class="number">
-              held
-            </th>
-            <th scope="col" class="number room1">
-              of jobs
-            </th>
-            <th scope="col" class="number room1">
-              reserved
-            </th>
-            <th scope="col" class="number">
-              free
-            </th>
-            <th scope="col" class="number room1">
-              spent a day
-            </th>
-            <th scope="col" class="number">
-              lasts
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {chain.assets.map((asset) => (
-            <tr key={asset.token}>
-              <td>{asset.symbol}</td>
-              <td class="number">{amount(asset.held)}</td>
-              <td class="number room1">{amount(asset.of_jobs)}</td>
-              <td class="number room1">{amount(asset.reserved)}</td>
-              <td class="number">{amount(asset.free)}</td>
-              <td class="number room1">{amount(asset.spent_a_day)}</td>
-              <td class="number">{asset.lasts_seconds === null ? "-" : seconds(asset.lasts_seconds)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+type Chain = Wallet["chains"][number];
+
+const ASSETS: Column<Chain["assets"][number]>[] = [
+  { name: "asset", cell: (asset) => asset.symbol },
+  { name: "held", number: true, cell: (asset) => amount(asset.held) },
+  { name: "of jobs", room: 1, number: true, cell: (asset) => amount(asset.of_jobs) },
+  { name: "reserved", room: 1, number: true, cell: (asset) => amount(asset.reserved) },
+  { name: "free", number: true, cell: (asset) => amount(asset.free) },
+  { name: "spent a day", room: 1, number: true, cell: (asset) => amount(asset.spent_a_day) },
+  { name: "lasts", number: true, cell: (asset) => (asset.lasts_seconds === null ? "-" : seconds(asset.lasts_seconds)) },
+];

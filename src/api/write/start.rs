@@ -234,10 +234,11 @@ async fn started(
 fn confirm_terms(terms: &Terms<'_>, order: &Order, confirm: Option<&str>) -> Result<(), Failed> {
     let pair = &terms.pair;
     let would = format!(
-        "trade with real money: LIVE on {}, wallet {} trades {} for {}; {}; {}",
+        "trade with real money: LIVE on {}, wallet {} trades {} ({}) for {}; {}; {}",
         terms.chain,
         pair.wallet.to_checksum(None),
         pair.token,
+        terms.contract.to_checksum(None),
         pair.quote,
         terms.step,
         terms.spends

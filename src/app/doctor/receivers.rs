@@ -6,7 +6,7 @@ use crate::{
     app::{context::App, error::AppError},
     config::Settings,
     notify::Bot,
-    store::deliveries,
+    store::deliveries::{self, DeliveryStatus},
 };
 
 const WHAT: &str = "receivers of messages";
@@ -58,11 +58,32 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
                 Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
             }),
     );
+    // Of a receiver that was removed it is as its owner wants.
+    let own = |name: &str| receivers.iter().any(|receiver| receiver.name == name);
+    let lost = statuses
+        .iter()
+        .filter(|status| status.given_up_today > 0 && own(&status.name));
+    bad.extend(lost.map(given_up));
     if bad.iter().all(|check| check.status == CheckStatus::Ok) {
         let names: Vec<String> = receivers.into_iter().map(|receiver| receiver.name).collect();
         bad.push(Check::ok(WHAT, names.join(", ")));
     }
     Ok(bad)
+}
+
+/// Messages that never arrive.
+fn given_up(status: &DeliveryStatus) -> Check {
+    let seen = format!(
+        "{}: {} given up in the last 24 hours; the last one: {}",
+        status.name,
+        status.given_up_today,
+        status.given_up_error.as_deref().unwrap_or_default()
+    );
+    let fix = message![
+        "they are not sent again, and trading does not depend on them: change what the last one names, and try ",
+        Advice::TestNotifications,
+    ];
+    Check::bad(CheckStatus::Warn, "messages given up", seen, fix)
 }
 
 /// Who may command from a chat, and whether the bot answers from here. It asks Telegram who the bot is, and takes no

@@ -327,7 +327,10 @@ pub struct Checked {
 }
 
 /// Checks a configuration as the start of a job would, over the settings' defaults.
-pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppError> {
+///
+/// # Errors
+/// [`AppError::Config`] names every key that cannot have its value.
+pub async fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppError> {
     let CheckRequest {
         given,
         mode,
@@ -341,6 +344,7 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
         .map_err(AppError::Config)?;
     recorded::check(&config)?;
     check_window(&config, settings)?;
+    receivers::check_named_in(settings, &config).await?;
     Ok(Checked {
         config,
         mode,

@@ -94,7 +94,7 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
                 realm: if *live { Realm::Live } else { Realm::Paper },
                 chain: chain.clone(),
             };
-            let checked = config::check(settings, request)?;
+            let checked = config::check(settings, request).await?;
             out.show(&json(&checked), |_| {
                 format!(
                     "{} is a valid configuration for mode {}",

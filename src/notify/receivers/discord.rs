@@ -53,6 +53,15 @@ impl Messenger for Discord {
         })
     }
 
+    /// A text that does not fit, is empty, or that moderation blocks.
+    fn refuses_for_good(&self, answer: &Answer) -> bool {
+        match answer.field("/code").and_then(|code| code.as_i64()) {
+            // Of an invalid form: which part of it. Another one may be in the URL.
+            Some(50_035) => answer.field("/errors/content").is_some(),
+            code => matches!(code, Some(40_005 | 50_006 | 50_109 | 200_000 | 240_000)),
+        }
+    }
+
     fn body(&self, _: &ReceiverValues, notice: &Notice) -> Value {
         let text = Message::of(notice).text(|title| format!("**{}**", markdown(title)), markdown);
         json!({

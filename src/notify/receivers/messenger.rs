@@ -30,6 +30,11 @@ pub(crate) trait Messenger: Sync {
     /// What the owner must change before anything arrives again, if this answer says so. `None` for other answers.
     fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String>;
 
+    /// Whether this very message is refused, and would be at every try: nothing that its owner may change makes it fit.
+    fn refuses_for_good(&self, _: &Answer) -> bool {
+        false
+    }
+
     /// The values with which to deliver at once, if the service says that the receiver has moved and it is safe to
     /// follow: the secrets, and with them the server, stay the same.
     fn moved(&self, _: &ReceiverValues, _: &Answer) -> Option<Moved> {

@@ -69,6 +69,10 @@ impl Messenger for Slack {
             .or_else(|| remedy_of_url(given, answer))
     }
 
+    fn refuses_for_good(&self, answer: &Answer) -> bool {
+        answer.status == 400 && ["invalid_payload", "no_text"].contains(&answer.text.trim())
+    }
+
     /// Slack wants the same three characters escaped as HTML does.
     fn body(&self, _: &ReceiverValues, notice: &Notice) -> Value {
         json!({

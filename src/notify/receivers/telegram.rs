@@ -15,6 +15,27 @@ use crate::{
 
 const API: &str = "https://api.telegram.org";
 
+/// How the API says that it knows no such chat.
+const UNKNOWN_CHAT: &[&str] = &[
+    "chat not found",
+    "chat_id is empty",
+    "peer_id_invalid",
+    "user not found",
+];
+/// How the API begins to say that it does not take a text.
+const REFUSED_TEXT: &[&str] = &[
+    "message is too long",
+    "message_too_long",
+    "can't parse",
+    "message text is empty",
+    "message_empty",
+    "text must be non-empty",
+    "text must be encoded in utf-8",
+    "strings must be encoded in utf-8",
+    "entities_too_long",
+    "entity_",
+];
+
 const TOKEN: &str = "token";
 const CHAT: &str = "chat_id";
 const API_URL: &str = "api_url";
@@ -89,8 +110,8 @@ impl Messenger for Telegram {
             return Some(format!("the group is now {new}: set {chat} = {new}"));
         }
         Some(match answer.status {
-            // An unknown token is 401; one that cannot be a token is 404.
-            401 | 404 => format!(
+            // An unknown token is 401; one that cannot be a token is 404, and to servers between so is an unknown chat.
+            401 | 404 if !answer.says(UNKNOWN_CHAT) => format!(
                 "the token is wrong or was revoked: ask @BotFather for it and set {token} or {token}_file"
             ),
             400 | 403 if answer.says(&["was blocked by the user"]) => {
@@ -111,14 +132,7 @@ impl Messenger for Telegram {
             400 | 403 if answer.says(&["can't initiate conversation"]) => {
                 "write /start to the bot in Telegram first".to_owned()
             }
-            400 | 403
-                if answer.says(&[
-                    "chat not found",
-                    "chat_id is empty",
-                    "peer_id_invalid",
-                    "user not found",
-                ]) =>
-            {
+            400 | 403 | 404 if answer.says(UNKNOWN_CHAT) => {
                 format!("the bot knows no such chat: add it there, or write /start to it, and check {chat}")
             }
             400 | 403
@@ -137,6 +151,21 @@ impl Messenger for Telegram {
             403 => format!("Telegram does not let the bot write there: check the bot's rights and {chat}"),
             _ => return None,
         })
+    }
+
+    /// The text itself: too long, empty, or not readable as markup.
+    fn refuses_for_good(&self, answer: &Answer) -> bool {
+        let said = answer.field("/description");
+        let said = said
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_lowercase();
+        let why = said.strip_prefix("bad request: ").unwrap_or(&said);
+        match answer.status {
+            400 => REFUSED_TEXT.iter().any(|refused| why.starts_with(refused)),
+            status => status == 413,
+        }
     }
 
     /// A group that became a supergroup has a new number, which Telegram tells the bot that wrote to the old one. Only

@@ -96,6 +96,8 @@ pub struct DeliveryFailure<'a> {
     pub receiver: &'a str,
     /// The error, without secrets.
     pub error: &'a str,
+    /// The message is given up at once; its receiver does not count as failing.
+    pub refused_for_good: bool,
     /// The message is retried after this long.
     pub retry_after: Duration,
     /// Nothing is sent to the receiver for this long.
@@ -107,7 +109,7 @@ pub struct DeliveryFailure<'a> {
 pub enum Recorded {
     /// It is retried.
     Retry,
-    /// It was too old for a retry.
+    /// It was too old for a retry, or is refused for good.
     GivenUp,
     /// Another process has taken it over or delivered it.
     Raced,
@@ -126,6 +128,8 @@ pub struct DeliveryStatus {
     pub delivered_today: i64,
     /// Messages that were given up in the last 24 hours.
     pub given_up_today: i64,
+    /// Why the newest of them was.
+    pub given_up_error: Option<String>,
     /// Failures in a row.
     pub failures: i32,
     /// Start of these failures.
@@ -313,17 +317,18 @@ pub async fn failed(
         r#"WITH noted AS (
                UPDATE deliveries
                SET last_error = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5),
-                   status = CASE WHEN happened_at < clock_timestamp() - make_interval(secs => $7)
+                   status = CASE WHEN $9 OR happened_at < clock_timestamp() - make_interval(secs => $7)
                                  THEN 'given_up' ELSE status END,
-                   ended_at = CASE WHEN happened_at < clock_timestamp() - make_interval(secs => $7)
+                   ended_at = CASE WHEN $9 OR happened_at < clock_timestamp() - make_interval(secs => $7)
                                    THEN clock_timestamp() END
                WHERE outbox_id = $1 AND receiver = $2 AND attempts = $3 AND status = 'waiting'
                RETURNING status
            ), quiet AS (
                UPDATE receivers
                SET busy_until = CASE WHEN busy_until = $8 THEN '-infinity' ELSE busy_until END,
-                   failures = failures + 1, last_error = $4,
-                   failing_since = coalesce(failing_since, clock_timestamp()),
+                   failures = failures + CASE WHEN $9 THEN 0 ELSE 1 END,
+                   last_error = CASE WHEN $9 THEN last_error ELSE $4 END,
+                   failing_since = CASE WHEN $9 THEN failing_since ELSE coalesce(failing_since, clock_timestamp()) END,
                    next_send_at = greatest(next_send_at, clock_timestamp() + make_interval(secs => $6))
                WHERE name = $2 AND (busy_until = $8 OR EXISTS (SELECT FROM noted))
            )
@@ -336,6 +341,7 @@ pub async fn failed(
         failure.quiet_for.as_secs_f64(),
         give_up_after.std().as_secs_f64(),
         failure.delivery.lease,
+        failure.refused_for_good,
     )
     .fetch_optional(pool)
     .await?;
@@ -406,6 +412,7 @@ pub async fn statuses(pool: &PgPool) -> Result<Vec<DeliveryStatus>, StoreError> 
         DeliveryStatus,
         r#"SELECT name AS "name!", coalesce(d.waiting, 0) AS "waiting!", d.oldest,
                   coalesce(d.delivered, 0) AS "delivered_today!", coalesce(d.given_up, 0) AS "given_up_today!",
+                  d.given_up_error,
                   coalesce(r.failures, 0) AS "failures!", r.failing_since, r.last_error
            FROM receivers r
            FULL JOIN (
@@ -413,7 +420,8 @@ pub async fn statuses(pool: &PgPool) -> Result<Vec<DeliveryStatus>, StoreError> 
                       count(*) FILTER (WHERE status = 'waiting') AS waiting,
                       min(happened_at) FILTER (WHERE status = 'waiting') AS oldest,
                       count(*) FILTER (WHERE status = 'delivered') AS delivered,
-                      count(*) FILTER (WHERE status = 'given_up') AS given_up
+                      count(*) FILTER (WHERE status = 'given_up') AS given_up,
+                      (array_agg(last_error ORDER BY ended_at DESC) FILTER (WHERE status = 'given_up'))[1] AS given_up_error
                FROM deliveries WHERE status = 'waiting' OR ended_at > now() - interval '24 hours'
                GROUP BY receiver
            ) d USING (name)

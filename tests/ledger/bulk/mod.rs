@@ -8,6 +8,7 @@
 mod locks;
 mod model;
 mod orders_to_several;
+mod plans;
 
 use std::collections::BTreeMap;
 

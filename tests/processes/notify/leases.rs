@@ -51,6 +51,7 @@ async fn failed(world: &World, claimed: &ClaimedDelivery, quiet_for: Duration) -
     let failure = DeliveryFailure {
         delivery: claimed.delivery,
         receiver: "ops",
+        refused_for_good: false,
         error: "503",
         retry_after: Duration::ZERO,
         quiet_for,

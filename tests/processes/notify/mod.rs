@@ -6,6 +6,7 @@
 )]
 
 mod choices;
+mod for_good;
 mod inbox;
 mod kinds;
 mod leases;

@@ -75,6 +75,12 @@ const PERMANENT: &[(&str, u16, &str, &str)] = &[
         r#"{"ok":false,"error_code":400,"description":"Bad Request: TOPIC_CLOSED"}"#,
         "set another notify.receivers.desk.chat_id",
     ),
+    (
+        "telegram",
+        404,
+        r#"{"ok":false,"error_code":404,"description":"Not Found: chat not found"}"#,
+        "check notify.receivers.desk.chat_id",
+    ),
     ("slack", 410, "channel_is_archived", "the channel is archived"),
     (
         "slack",
@@ -134,7 +140,7 @@ const PASSING: &[(&str, u16, &str, bool)] = &[
     (
         "telegram",
         400,
-        r#"{"description":"Bad Request: message is too long"}"#,
+        r#"{"description":"Bad Request: something new"}"#,
         false,
     ),
     (
@@ -149,7 +155,7 @@ const PASSING: &[(&str, u16, &str, bool)] = &[
         r#"{"description":"Too Many Requests: retry after 3","parameters":{"retry_after":3}}"#,
         true,
     ),
-    ("slack", 400, "invalid_payload", false),
+    ("slack", 400, "something_new", false),
     ("slack", 500, "rollup_error", true),
     (
         "discord",
@@ -162,7 +168,7 @@ const PASSING: &[(&str, u16, &str, bool)] = &[
     ("webhook", 408, "", true),
 ];
 
-fn receiver(kind: &str, inbox: &Inbox) -> Value {
+pub fn receiver(kind: &str, inbox: &Inbox) -> Value {
     let mut settings = json!({ "kind": kind, "min_interval": "0s" });
     match kind {
         "telegram" => {
@@ -178,7 +184,7 @@ fn receiver(kind: &str, inbox: &Inbox) -> Value {
     settings
 }
 
-async fn refused(kind: &str, status: u16, answer: &str) -> Failed {
+pub async fn refused(kind: &str, status: u16, answer: &str) -> Failed {
     let answer = answer.to_owned();
     let inbox = Inbox::answering(move |_, _| Answer::Status(status, None, answer.clone())).await;
     let settings = settings(json!({ "desk": receiver(kind, &inbox) }));
@@ -205,7 +211,10 @@ async fn what_a_retry_may_change_is_retried_soon() {
     for (kind, status, answer, down) in PASSING {
         let failed = refused(kind, *status, answer).await;
         let shown = format!("{kind} {status} {answer}: {failed:?}");
-        assert!(!failed.needs_owner && failed.receiver_is_down == *down, "{shown}");
+        assert!(
+            !failed.needs_owner && failed.receiver_is_down == *down && !failed.refused_for_good,
+            "{shown}"
+        );
         assert!(
             failed.quiet_for.is_none_or(|pause| pause.as_secs() == 3),
             "{shown}"

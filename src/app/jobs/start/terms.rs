@@ -1,5 +1,7 @@
 //! What a live start would do with real money, shown before it is confirmed.
 
+use alloy_primitives::Address;
+
 use super::{Prepared, Proposal, Step, spends::spends};
 use crate::{
     app::{costs::Costs, jobs::start::Pair, message::Message},
@@ -14,6 +16,8 @@ use crate::{
 pub struct Terms<'a> {
     pub chain: &'a str,
     pub pair: Pair,
+    /// The token's contract: any token may have its ticker.
+    pub contract: Address,
     /// What becomes of the job.
     pub step: Step,
     /// What it may spend, in one sentence.
@@ -54,6 +58,7 @@ impl Proposal {
         (account.realm == Realm::Live && moves).then(|| Terms {
             chain: &account.chain,
             pair: Pair::new(account, token, quote),
+            contract: token.address,
             step,
             spends: match step {
                 Step::Resumed {
