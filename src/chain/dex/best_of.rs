@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{
     api::{Bounds, Route},
-    assets::{Pair, pair_of},
+    assets::{Pair, is_foreign, pair_of},
     choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     net::best_first,
@@ -363,9 +363,12 @@ impl BestOf {
             _ => {
                 let measured = trial.attempt(bounds(floor, floor)).await?;
                 let least = least(measured.arrived)?;
-                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top.
-                let keeps = measured.arrived < offer.amount_out && !measured.arrived.is_zero();
-                let at_pool = if !offer.route.dex.measures_receiver() && keeps {
+                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top. Of
+                // what jobs pay with nothing is kept: then the token that was sold kept a share on its way in.
+                let keeps = measured.arrived < offer.amount_out
+                    && !measured.arrived.is_zero()
+                    && is_foreign(self.spec(), request.token_out);
+                let at_pool = if keeps && !offer.route.dex.measures_receiver(&offer.route) {
                     scaled_up(least, offer.amount_out, measured.arrived)
                 } else {
                     least

@@ -17,6 +17,7 @@ mod refusals;
 mod shapes;
 mod slipstream;
 mod swaps;
+mod taxed;
 mod v2_forks;
 mod world;
 mod young;
