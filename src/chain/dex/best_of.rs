@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{
     api::{Bounds, Route},
     assets::{Pair, is_foreign, pair_of},
-    choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
+    choice::{Fit, broken_limit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     net::best_first,
     sale,
@@ -54,6 +54,13 @@ pub(super) struct Terms {
     pub(super) floor: Amount,
     /// Unix seconds, block time.
     pub(super) deadline: u64,
+}
+
+/// Calls that work.
+struct Made {
+    calls: Vec<Call>,
+    /// Which limit of a buy they break.
+    refused: Option<String>,
 }
 
 impl BestOf {
@@ -339,7 +346,7 @@ impl BestOf {
         offer: &Offer,
         holdings: &Holdings,
         terms: Terms,
-    ) -> Result<Vec<Call>, QuoteError> {
+    ) -> Result<Made, QuoteError> {
         let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
         let Terms { floor, deadline } = terms;
@@ -356,8 +363,8 @@ impl BestOf {
         };
         // Nearly always the wallet gets what the pool gives, and one trial is enough.
         let guess = least(offer.amount_out)?;
-        let mut tried = match trial.attempt(bounds(guess, guess)).await {
-            Ok(tried) if tried.arrived == offer.amount_out => tried,
+        let (tried, back) = match sale::attempt(&trial, bounds(guess, guess), holdings.held).await {
+            Ok((tried, back)) if tried.arrived == offer.amount_out => (tried, back),
             Err(error @ (Refusal::Funds | Refusal::Rpc(_))) => return Err(error.into()),
             // The token keeps a share, or the pool gives less by now: measure, and bind to what was measured.
             _ => {
@@ -373,7 +380,7 @@ impl BestOf {
                 } else {
                     least
                 };
-                trial.attempt(bounds(least, at_pool)).await?
+                (trial.attempt(bounds(least, at_pool)).await?, None)
             }
         };
         if tried.arrived < floor.units() {
@@ -385,7 +392,15 @@ impl BestOf {
         if let Some(why) = too_good(request, Amount::new(tried.arrived)) {
             return Err(QuoteError::Disagrees(why));
         }
-        Ok(std::mem::take(&mut tried.calls))
+        let mut refused = None;
+        // A way out is signed whatever it costs; what is bought is held to the limits in the pool that is signed for.
+        if request.prove_sell {
+            let kept = trial.kept(tried.arrived).await?;
+            sale::prove(&trial, &tried, kept, holdings.held, back).await?;
+            refused = broken_limit(request, offer, kept);
+        }
+        let calls = tried.calls;
+        Ok(Made { calls, refused })
     }
 
     /// The best quote that is wanted, or why there is none.
@@ -399,7 +414,7 @@ impl BestOf {
         self.first_that_works(request, quote, fits).await
     }
 
-    /// Calls of the best offer that works within `terms`.
+    /// Calls of the best offer that works within `terms`; of a buy, within its limits too.
     pub(super) async fn best_calls(
         &self,
         request: &SwapRequest,
@@ -408,7 +423,12 @@ impl BestOf {
         let calls = |offer, holdings: Arc<Holdings>| async move {
             self.calls_of(request, &offer, &holdings, terms).await
         };
-        self.first_that_works(request, calls, |_| true).await
+        let within = |made: &Made| made.refused.is_none();
+        let Made { calls, refused } = self.first_that_works(request, calls, within).await?;
+        match refused {
+            Some(why) => Err(QuoteError::NoLiquidity(why)),
+            None => Ok(calls),
+        }
     }
 }
 
@@ -418,18 +438,10 @@ async fn try_out(
     bounds: Bounds,
     held: U256,
 ) -> Result<(Tried, Kept, Option<RoundTrip>), Refusal> {
-    let prove_sell = trial.request.prove_sell;
-    let together = match prove_sell {
-        true => sale::both(trial, bounds, held).await,
-        false => None,
-    };
-    let (tried, back) = match together {
-        Some((tried, back)) => (tried, Some(back)),
-        None => (trial.attempt(bounds).await?, None),
-    };
+    let (tried, back) = sale::attempt(trial, bounds, held).await?;
     let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
     let mut round_trip = None;
-    if prove_sell {
+    if trial.request.prove_sell {
         let proven = sale::prove(trial, &tried, kept, held, back).await;
         round_trip = Some(proven.map_err(Refusal::Calls)?);
     }

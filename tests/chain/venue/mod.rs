@@ -15,6 +15,7 @@ mod paths;
 mod prices;
 mod refusals;
 mod shapes;
+mod signed;
 mod slipstream;
 mod swaps;
 mod taxed;
