@@ -57,8 +57,8 @@ pub(super) fn is_young(request: &SwapRequest, launched: Option<Launched>) -> boo
         .is_some_and(|(launched, least)| launched.age < least)
 }
 
-/// Which limit of a buy `offer` breaks, for the owner; `None`: none. `kept`: of its trial. What gives too little is held
-/// to the floor of its plan instead.
+/// Which limit of a buy `offer` breaks, for the owner; `None`: none. `kept`: of its trial. What gives too little is
+/// held to the floor of its plan instead.
 pub(super) fn broken_limit(request: &SwapRequest, offer: &Offer, kept: Kept) -> Option<String> {
     let (checks, pool) = (&request.checks, offer.route.pool);
     let impact = offer.price_impact_bps;
