@@ -14,6 +14,7 @@ use super::{
     choice::{Fit, broken_limit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     net::best_first,
+    offers::OFF_MAX,
     sale,
     search::{Asker, FOUND_FOR, Offer, Search},
     trial::{NEVER, Refusal, Trial, Tried, scaled_up},
@@ -123,6 +124,15 @@ impl BestOf {
         }
         let trades =
             |known: &Pool| !broken.contains(known) && offers.iter().any(|offer| offer.route.pool == *known);
+        let works = |offer: &&Offer| !broken.contains(&offer.route.pool);
+        let off = |pool: Pool| {
+            let offer = offers.iter().find(|offer| offer.route.pool == pool);
+            offer.is_some_and(|offer| offer.off > OFF_MAX)
+        };
+        // Its state is no price while another pool has one.
+        if off(pool) && offers.iter().filter(works).any(|offer| offer.off <= OFF_MAX) {
+            return;
+        }
         let pair = self.pair(request);
         let known = self.known(request).await.filter(trades);
         let current = known.unwrap_or(pool);

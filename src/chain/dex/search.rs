@@ -247,6 +247,12 @@ impl Search {
         Ok(routes)
     }
 
+    /// Whether a hook decides what is given anywhere on the route.
+    pub(crate) fn is_hooked(&self, route: &Route) -> bool {
+        let hops = route.dex.hops(&self.spec, route);
+        hops.iter().any(|hop| hook(&hop.pool).is_some())
+    }
+
     /// When the youngest pool of `token` on each of these routes was made, where that was seen.
     pub(crate) async fn created(&self, token: Address, routes: &[Route]) -> HashMap<Pool, Timestamp> {
         if !is_foreign(&self.spec, token) {
@@ -276,10 +282,9 @@ impl Search {
         let launched = |route: &Route| {
             let created = created.get(&route.pool)?;
             let age = (now - *created).to_std().unwrap_or_default();
-            let hops = route.dex.hops(&self.spec, route);
             let launched = Launched {
                 age: Span::from_secs(age.as_secs()),
-                hooked: hops.iter().any(|hop| hook(&hop.pool).is_some()),
+                hooked: self.is_hooked(route),
             };
             Some((route.pool, launched))
         };

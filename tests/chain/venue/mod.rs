@@ -8,6 +8,7 @@
 mod aerodrome;
 mod few_units;
 mod kept;
+mod liars;
 mod mixed;
 mod odd;
 mod pancake;
