@@ -217,6 +217,14 @@ impl Search {
         at.is_some_and(|at| at.elapsed() < SHUNNED_FOR)
     }
 
+    /// The pools of a pair that recently failed where another one worked.
+    pub(super) async fn shunned_of(&self, pair: Pair) -> Vec<Pool> {
+        let shunned = self.shunned.lock().await;
+        let recent = shunned.iter().filter(|(_, at)| at.elapsed() < SHUNNED_FOR);
+        let own = recent.filter(|((of, _), _)| *of == pair);
+        own.map(|((_, pool), _)| *pool).collect()
+    }
+
     /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
     pub(crate) fn route(&self, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {
         route(&self.spec, pool, token_in, token_out)
