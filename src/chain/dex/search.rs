@@ -27,7 +27,7 @@ use crate::{
         settings::ChainSpec,
     },
     domain::{Timestamp, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
-    store::v4_pools::V4Pool,
+    store::v4_pools::{FoundBy, V4Pool},
 };
 
 /// A pool found longer ago is searched for again.
@@ -306,8 +306,11 @@ impl Search {
         if is_foreign(&self.spec, pair.token) {
             let found = self.discovery.pools(pair.token).await;
             let mut oldest = found.to_vec();
-            // An unknown time is long ago.
-            oldest.sort_by_key(|found| found.created_at);
+            // An unknown time is long ago, but for what only a listing tells: anyone can have a new pool listed.
+            oldest.sort_by_key(|found| {
+                let listed = found.created_at.is_none() && found.found_by == FoundBy::Listing;
+                (listed, found.created_at)
+            });
             of_token = oldest.iter().map(|found| found.pool).collect();
             let trades = |found: &V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
             oldest.retain(trades);
