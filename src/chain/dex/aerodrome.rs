@@ -135,7 +135,7 @@ impl Dex for Aerodrome {
         steps.iter().map(|step| pool(spec, step)).collect()
     }
 
-    fn measures_receiver(&self) -> bool {
+    fn measures_receiver(&self, _: &Route) -> bool {
         true
     }
 

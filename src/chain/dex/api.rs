@@ -87,9 +87,9 @@ pub(crate) trait Dex: Send + Sync {
     /// The calldata of the swap for [`Dex::router`]; `None` for numbers that the contracts cannot take.
     fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes>;
 
-    /// Whether [`Bounds::amount_out_min`] is compared with what the receiver got. If not, it is compared with what left
-    /// the pool, which is more where the token keeps a share of each transfer.
-    fn measures_receiver(&self) -> bool {
+    /// Whether [`Bounds::amount_out_min`] is compared with what the receiver got; of several pools the last one counts.
+    /// If not, it is compared with what left the pool, which is more where the token keeps a share of each transfer.
+    fn measures_receiver(&self, _route: &Route) -> bool {
         false
     }
 

@@ -10,10 +10,11 @@ use tracing::warn;
 
 use super::{
     api::{Bounds, Route},
-    assets::{Pair, pair_of},
-    choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
+    assets::{Pair, is_foreign, pair_of},
+    choice::{Fit, broken_limit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     net::best_first,
+    offers::OFF_MAX,
     sale,
     search::{Asker, FOUND_FOR, Offer, Search},
     trial::{NEVER, Refusal, Trial, Tried, scaled_up},
@@ -54,6 +55,13 @@ pub(super) struct Terms {
     pub(super) floor: Amount,
     /// Unix seconds, block time.
     pub(super) deadline: u64,
+}
+
+/// Calls that work.
+struct Made {
+    calls: Vec<Call>,
+    /// Which limit of a buy they break.
+    refused: Option<String>,
 }
 
 impl BestOf {
@@ -116,6 +124,15 @@ impl BestOf {
         }
         let trades =
             |known: &Pool| !broken.contains(known) && offers.iter().any(|offer| offer.route.pool == *known);
+        let works = |offer: &&Offer| !broken.contains(&offer.route.pool);
+        let off = |pool: Pool| {
+            let offer = offers.iter().find(|offer| offer.route.pool == pool);
+            offer.is_some_and(|offer| offer.off > OFF_MAX)
+        };
+        // Its state is no price while another pool has one.
+        if off(pool) && offers.iter().filter(works).any(|offer| offer.off <= OFF_MAX) {
+            return;
+        }
         let pair = self.pair(request);
         let known = self.known(request).await.filter(trades);
         let current = known.unwrap_or(pool);
@@ -339,7 +356,7 @@ impl BestOf {
         offer: &Offer,
         holdings: &Holdings,
         terms: Terms,
-    ) -> Result<Vec<Call>, QuoteError> {
+    ) -> Result<Made, QuoteError> {
         let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
         let Terms { floor, deadline } = terms;
@@ -356,21 +373,24 @@ impl BestOf {
         };
         // Nearly always the wallet gets what the pool gives, and one trial is enough.
         let guess = least(offer.amount_out)?;
-        let mut tried = match trial.attempt(bounds(guess, guess)).await {
-            Ok(tried) if tried.arrived == offer.amount_out => tried,
+        let (tried, back) = match sale::attempt(&trial, bounds(guess, guess), holdings.held).await {
+            Ok((tried, back)) if tried.arrived == offer.amount_out => (tried, back),
             Err(error @ (Refusal::Funds | Refusal::Rpc(_))) => return Err(error.into()),
             // The token keeps a share, or the pool gives less by now: measure, and bind to what was measured.
             _ => {
                 let measured = trial.attempt(bounds(floor, floor)).await?;
                 let least = least(measured.arrived)?;
-                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top.
-                let keeps = measured.arrived < offer.amount_out && !measured.arrived.is_zero();
-                let at_pool = if !offer.route.dex.measures_receiver() && keeps {
+                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top. Of
+                // what jobs pay with nothing is kept: then the token that was sold kept a share on its way in.
+                let keeps = measured.arrived < offer.amount_out
+                    && !measured.arrived.is_zero()
+                    && is_foreign(self.spec(), request.token_out);
+                let at_pool = if keeps && !offer.route.dex.measures_receiver(&offer.route) {
                     scaled_up(least, offer.amount_out, measured.arrived)
                 } else {
                     least
                 };
-                trial.attempt(bounds(least, at_pool)).await?
+                (trial.attempt(bounds(least, at_pool)).await?, None)
             }
         };
         if tried.arrived < floor.units() {
@@ -382,7 +402,15 @@ impl BestOf {
         if let Some(why) = too_good(request, Amount::new(tried.arrived)) {
             return Err(QuoteError::Disagrees(why));
         }
-        Ok(std::mem::take(&mut tried.calls))
+        let mut refused = None;
+        // A way out is signed whatever it costs; what is bought is held to the limits in the pool that is signed for.
+        if request.prove_sell {
+            let kept = trial.kept(tried.arrived).await?;
+            sale::prove(&trial, &tried, kept, holdings.held, back).await?;
+            refused = broken_limit(request, offer, kept);
+        }
+        let calls = tried.calls;
+        Ok(Made { calls, refused })
     }
 
     /// The best quote that is wanted, or why there is none.
@@ -396,7 +424,7 @@ impl BestOf {
         self.first_that_works(request, quote, fits).await
     }
 
-    /// Calls of the best offer that works within `terms`.
+    /// Calls of the best offer that works within `terms`; of a buy, within its limits too.
     pub(super) async fn best_calls(
         &self,
         request: &SwapRequest,
@@ -408,7 +436,12 @@ impl BestOf {
             self.search.made_for(pair, offer.route.pool).await;
             Ok(calls)
         };
-        self.first_that_works(request, calls, |_| true).await
+        let within = |made: &Made| made.refused.is_none();
+        let Made { calls, refused } = self.first_that_works(request, calls, within).await?;
+        match refused {
+            Some(why) => Err(QuoteError::NoLiquidity(why)),
+            None => Ok(calls),
+        }
     }
 }
 
@@ -418,18 +451,10 @@ async fn try_out(
     bounds: Bounds,
     held: U256,
 ) -> Result<(Tried, Kept, Option<RoundTrip>), Refusal> {
-    let prove_sell = trial.request.prove_sell;
-    let together = match prove_sell {
-        true => sale::both(trial, bounds, held).await,
-        false => None,
-    };
-    let (tried, back) = match together {
-        Some((tried, back)) => (tried, Some(back)),
-        None => (trial.attempt(bounds).await?, None),
-    };
+    let (tried, back) = sale::attempt(trial, bounds, held).await?;
     let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
     let mut round_trip = None;
-    if prove_sell {
+    if trial.request.prove_sell {
         let proven = sale::prove(trial, &tried, kept, held, back).await;
         round_trip = Some(proven.map_err(Refusal::Calls)?);
     }

@@ -57,6 +57,30 @@ pub(super) fn is_young(request: &SwapRequest, launched: Option<Launched>) -> boo
         .is_some_and(|(launched, least)| launched.age < least)
 }
 
+/// Which limit of a buy `offer` breaks, for the owner; `None`: none. `kept`: of its trial. What gives too little is
+/// held to the floor of its plan instead.
+pub(super) fn broken_limit(request: &SwapRequest, offer: &Offer, kept: Kept) -> Option<String> {
+    let (checks, pool) = (&request.checks, offer.route.pool);
+    let impact = offer.price_impact_bps;
+    if let Some((launched, least)) = offer.launched.zip(checks.pool_age_min)
+        && is_young(request, offer.launched)
+    {
+        let age = launched.age;
+        return Some(format!(
+            "{pool} was made {age} ago, venue.min_pool_age is {least}"
+        ));
+    }
+    if let Some(most) = checks.impact_max_bps.filter(|most| impact > *most) {
+        return Some(format!(
+            "the trade would move {pool} by {impact} bps, limits.max_price_impact_bps is {most}"
+        ));
+    }
+    let most = checks.kept_max_bps.filter(|most| kept.bps() > *most)?;
+    Some(format!(
+        "{kept} of the trade would be kept by {pool}, limits.max_pool_fee_bps is {most}"
+    ))
+}
+
 /// Offers that fit come first, the best of them before all: a pool with dust in it, or one that cannot be traded in any
 /// more, often quotes best of all. What is too good may still be what a token leaves after its tax; what is poor is
 /// tried last, so that its refusal has a name. The order is otherwise kept.

@@ -66,6 +66,9 @@ pub(super) struct Measured {
     pub(super) at_spot: Option<U256>,
     /// What the pools and their hooks are proven to keep.
     pub(super) kept: Kept,
+    /// By how many millionths what is given differs from the pools' own price, beyond their stated fees; zero where no
+    /// hook may make a difference.
+    pub(super) off: u32,
 }
 
 impl Measured {
@@ -123,11 +126,13 @@ impl Yardstick {
                 let answers: Vec<(U256, U256)> = answers.collect();
                 let impact_bps = by_probes(swap, answers.iter().copied());
                 // Where small swaps contradict the whole, they prove nothing of the fee either.
-                let kept = impact_bps.and_then(|_| kept_by_probes(swap, legs, states, &answers));
+                let kept = kept_by_probes(swap, legs, states, &answers);
+                let more = more_than_spot(swap, legs, states, &answers).unwrap_or_default();
                 Measured {
                     impact_bps,
                     at_spot: None,
-                    kept: kept.unwrap_or_default(),
+                    kept: kept.filter(|_| impact_bps.is_some()).unwrap_or_default(),
+                    off: kept.map_or(0, Kept::hook).max(more),
                 }
             }
         }
@@ -148,6 +153,7 @@ fn by_state(swap: &Asked, legs: &[Leg], readings: &[Reading]) -> Option<Measured
         impact_bps: Some(proven_bps(swap, first)?),
         at_spot: spot.of(swap.amount),
         kept,
+        off: 0,
     })
 }
 
@@ -180,6 +186,18 @@ fn kept_by_probes(swap: &Asked, legs: &[Leg], states: &[Reading], answers: &[(U2
         })
         .min()?;
     Some(Kept::measured(all, stated.pool()))
+}
+
+/// By how many millionths any swap gets more than the pools' own price says, fees left out: no pool of that price gives
+/// so much.
+fn more_than_spot(swap: &Asked, legs: &[Leg], states: &[Reading], answers: &[(U256, U256)]) -> Option<u32> {
+    if legs.is_empty() {
+        return None;
+    }
+    let (spot, _) = stated(legs, states)?;
+    let all = answers.iter().copied().chain([(swap.amount, swap.out)]);
+    let shares = all.filter_map(|(amount, out)| ratio(out, amount).share_of(spot, MILLION));
+    shares.max().map(|share| share.saturating_sub(MILLION))
 }
 
 /// A smaller swap never gets less for a unit, so each of them proves an impact. One that gives nothing although its

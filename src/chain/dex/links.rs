@@ -22,9 +22,10 @@ use crate::{
     domain::pool::{Hop, Pool},
 };
 
-/// Pools of two tokens that routes are made of, at most: those with most liquidity. Fewer of two connectors.
-const OF_TOKEN_MAX: usize = 8;
-const OF_CONNECTORS_MAX: usize = 4;
+/// Pools of the token and a connector that routes are made of besides those of the usual shapes, at most: anyone can
+/// make as many as they like, with as much liquidity by number as they like. Half of them are the oldest, which nobody
+/// can make afterwards, and half the deepest.
+const FOUND_MAX: usize = 8;
 /// V4 pools of the token that are looked at for routes, at most: the oldest, which nobody can make afterwards.
 const V4_POOLS_MAX: usize = 64;
 
@@ -34,9 +35,11 @@ pub(super) struct Link {
     pub(super) one: Address,
     pub(super) other: Address,
     pub(super) hop: Hop,
+    /// Whether it is of a usual shape, of which there are few: such a pool is never passed over.
+    usual: bool,
 }
 
-/// Pools between tokens, in both directions, those with most liquidity first.
+/// Pools between tokens, in both directions.
 pub(super) type Links = HashMap<(Address, Address), Vec<Hop>>;
 
 /// The tokens that routes of a pair may go through.
@@ -63,13 +66,14 @@ pub(super) fn candidates(spec: &ChainSpec, pair: Pair, found: &[Pool], fees: &[u
         let found = found.iter().take(V4_POOLS_MAX);
         let trades = |pool: &&Pool| UniswapV4.sides(spec, **pool, token, *connector).is_some();
         for hop in found.filter(trades).filter_map(uniswap_v4::hop) {
-            let link = Link {
-                one: token,
-                other: *connector,
-                hop,
-            };
-            if !links.contains(&link) {
-                links.push(link);
+            let same = |link: &Link| (link.one, link.other, link.hop) == (token, *connector, hop);
+            if !links.iter().any(same) {
+                links.push(Link {
+                    one: token,
+                    other: *connector,
+                    hop,
+                    usual: false,
+                });
             }
         }
         for other in connectors.iter().skip(index.saturating_add(1)) {
@@ -91,7 +95,13 @@ fn between(spec: &ChainSpec, one: Address, other: Address, fees: &[u32]) -> Vec<
     }
     let v4 = UniswapV4.candidates(spec, one, other);
     hops.extend(v4.iter().filter_map(uniswap_v4::hop));
-    hops.into_iter().map(|hop| Link { one, other, hop }).collect()
+    let link = |hop| Link {
+        one,
+        other,
+        hop,
+        usual: true,
+    };
+    hops.into_iter().map(link).collect()
 }
 
 impl Link {
@@ -136,27 +146,28 @@ pub(super) fn way(spec: &ChainSpec, hop: Hop, from: Address, to: Address) -> Opt
     Route::through(dex, spec, hop.into(), from, to)
 }
 
-/// The pools that are there, of any two tokens those with most liquidity. `depths`: of each of `links`.
-pub(super) fn deepest(spec: &ChainSpec, pair: Pair, links: &[Link], depths: &[u128]) -> Links {
-    let token = erc20(spec, pair.token);
-    let mut there: HashMap<(Address, Address), Vec<(u128, Hop)>> = HashMap::new();
-    for (link, depth) in links.iter().zip(depths).filter(|(_, depth)| **depth > 0) {
-        there
-            .entry((link.one, link.other))
-            .or_default()
-            .push((*depth, link.hop));
-    }
+/// The pools that are there: all of the usual shapes, and of the others some. `depths`: of each of `links`.
+pub(super) fn there(links: &[Link], depths: &[u128]) -> Links {
     let mut kept = Links::new();
-    for ((one, other), mut hops) in there {
-        hops.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
-        let most = if one == token {
-            OF_TOKEN_MAX
+    let mut found: HashMap<(Address, Address), Vec<(u128, Hop)>> = HashMap::new();
+    for (link, depth) in links.iter().zip(depths).filter(|(_, depth)| **depth > 0) {
+        let ends = (link.one, link.other);
+        if link.usual {
+            kept.entry(ends).or_default().push(link.hop);
         } else {
-            OF_CONNECTORS_MAX
-        };
-        let hops: Vec<Hop> = hops.into_iter().take(most).map(|(_, hop)| hop).collect();
-        kept.insert((other, one), hops.clone());
-        kept.insert((one, other), hops);
+            found.entry(ends).or_default().push((*depth, link.hop));
+        }
     }
+    for (ends, mut oldest) in found {
+        let mut others = oldest.split_off(oldest.len().min(FOUND_MAX.div_ceil(2)));
+        others.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+        let chosen = oldest.into_iter().chain(others).take(FOUND_MAX);
+        kept.entry(ends).or_default().extend(chosen.map(|(_, hop)| hop));
+    }
+    let back = kept
+        .iter()
+        .map(|((one, other), hops)| ((*other, *one), hops.clone()));
+    let back: Links = back.collect();
+    kept.extend(back);
     kept
 }

@@ -94,6 +94,20 @@ impl Dex for Mixed {
         universal_router::swap(spec, request, &self.hops(spec, route), bounds)
     }
 
+    fn measures_receiver(&self, route: &Route) -> bool {
+        let Some(hops) = path(&route.pool).map(MixedPath::hops) else {
+            return false;
+        };
+        let last = if route.backwards {
+            hops.first()
+        } else {
+            hops.last()
+        };
+        let pool = last.copied().map(Pool::from);
+        pool.and_then(|pool| version(&pool))
+            .is_some_and(|dex| dex.measures_receiver(route))
+    }
+
     fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String> {
         if when == When::Mean {
             return Err(

@@ -19,7 +19,7 @@ pub(super) mod list;
 mod math;
 mod mixed;
 mod net;
-mod offers;
+pub(super) mod offers;
 mod pancake_v3;
 mod paths;
 mod periphery;

@@ -19,6 +19,10 @@ use crate::{
     domain::{kept::Kept, onchain::Launched, units::BPS},
 };
 
+/// Millionths by which what a pool gives may differ from the price in its state, beyond its stated fee, before another
+/// pool is the better source of prices: a hook decides what is given, and the maker of a pool decides its first price.
+pub(crate) const OFF_MAX: u32 = 30_000;
+
 /// A route and what it would give.
 #[derive(Clone, Copy)]
 pub(crate) struct Offer {
@@ -32,6 +36,9 @@ pub(crate) struct Offer {
     pub(crate) at_spot: Option<U256>,
     /// What the pools on the way and their hooks are proven to keep.
     pub(crate) kept: Kept,
+    /// By how many millionths what it gives differs from its pools' own price, beyond their stated fees: where a hook
+    /// decides what is given, the price in the pool's state may be anything.
+    pub(crate) off: u32,
     /// Gas of its swaps as the pools' quoters say, units; a guess where they do not.
     pub(crate) gas_units: u64,
     /// How old the pool is, where that was asked and is known.
@@ -57,6 +64,7 @@ impl Offer {
                 U256::checked_from_limbs_slice(spot.as_limbs())
             }),
             kept: self.kept.and(next.kept),
+            off: self.off.saturating_add(next.off),
             gas_units: self.gas_units.saturating_add(next.gas_units),
             launched: None,
         }
@@ -201,6 +209,7 @@ impl Asked {
             explained_bps: measured.explained_bps(),
             at_spot: measured.at_spot,
             kept: measured.kept,
+            off: measured.off,
             gas_units: route.dex.gas(Some(whole)),
             launched: None,
         })

@@ -17,7 +17,7 @@ use super::{
     links::{self, Link, Links},
     mixed,
     search::{FOUND_FOR, Search},
-    uniswap_v3,
+    uniswap_v3, uniswap_v4,
 };
 use crate::{
     chain::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// Routes that are asked for one pair, at most: each is a quote of several pools.
 const PATHS_MAX: usize = 16;
+/// Places of these for routes without hooks: what a hook quotes need not be there.
+const PLAIN_MAX: usize = 8;
 /// How long a pair is not asked again after nodes did not answer.
 const FAILED_FOR: Duration = Duration::from_secs(30);
 /// Ways to a connector that are followed further, at most: the best ones.
@@ -100,7 +102,8 @@ impl Search {
         let mut ends = self.on(&links, &best(&first, WAYS_MAX), &[token]).await?;
         let second = self.on(&links, &best(&first, 1), &near).await?;
         ends.extend(self.on(&links, &best(&second, WAYS_MAX), &[token]).await?);
-        Ok(chosen(spec, pair, ends))
+        let shunned = self.shunned_of(pair).await;
+        Ok(chosen(spec, pair, ends, &shunned))
     }
 
     /// The pools that are there.
@@ -117,7 +120,7 @@ impl Search {
             .zip(&readings)
             .map(|(link, reading)| link.depth_of(reading))
             .collect();
-        Ok(links::deepest(&self.spec, pair, &links, &depths))
+        Ok(links::there(&links, &depths))
     }
 
     /// `parts` one pool further, through every pool to one of `targets` that they have not been at.
@@ -167,24 +170,37 @@ fn best(parts: &[Part], most: usize) -> Vec<Part> {
 }
 
 /// The routes that are asked with every quote: of each pool of the token the best way through it, and then what gives
-/// most.
-fn chosen(spec: &ChainSpec, pair: Pair, mut ends: Vec<Part>) -> Vec<Pool> {
+/// most. Those that failed recently where another one worked come last.
+fn chosen(spec: &ChainSpec, pair: Pair, mut ends: Vec<Part>, shunned: &[Pool]) -> Vec<Pool> {
     ends.sort_by_key(|part| std::cmp::Reverse(part.amount));
-    let (mut firsts, mut others) = (Vec::new(), Vec::new());
-    let mut pools = Vec::new();
+    let (mut plain, mut firsts, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pools, mut last) = (Vec::new(), Vec::new());
     for end in &ends {
         let Some(pool) = pool(spec, pair, end) else {
             continue;
         };
+        if shunned.contains(&pool) {
+            last.push(pool);
+            continue;
+        }
         let through = (end.hops.last(), end.tokens.iter().rev().nth(1));
         if pools.contains(&through) {
             others.push(pool);
+            continue;
+        }
+        pools.push(through);
+        if plain.len() < PLAIN_MAX && !end.hops.iter().any(is_hooked) {
+            plain.push(pool);
         } else {
-            pools.push(through);
             firsts.push(pool);
         }
     }
-    firsts.into_iter().chain(others).take(PATHS_MAX).collect()
+    let all = plain.into_iter().chain(firsts).chain(others).chain(last);
+    all.take(PATHS_MAX).collect()
+}
+
+fn is_hooked(hop: &Hop) -> bool {
+    uniswap_v4::hook(&Pool::from(*hop)).is_some()
 }
 
 /// The name of a whole route, which goes from the token to the quote; `None` if it has one by itself.
@@ -254,7 +270,7 @@ mod tests {
         ends.push(part(&[Hop::V2, Hop::V3(500)], &[quote, token(2), foreign], 1));
         let three = [Hop::V3(1), Hop::V3(2), Hop::V3(3)];
         ends.push(part(&three, &[quote, token(1), token(2), foreign], 500));
-        let chosen = chosen(&spec, pair, ends);
+        let chosen = chosen(&spec, pair, ends, &[]);
         assert_eq!(chosen.len(), PATHS_MAX);
         let (one, two) = (token(1), token(2));
         let texts: Vec<String> = chosen.iter().take(3).map(ToString::to_string).collect();
@@ -277,10 +293,48 @@ mod tests {
         };
         let through = |hops: &[Hop]| {
             let tokens = [spec.usdc, spec.wrapped_native, token(0x70)];
-            chosen(&spec, pair, vec![part(hops, &tokens, 1)]).len()
+            chosen(&spec, pair, vec![part(hops, &tokens, 1)], &[]).len()
         };
         assert_eq!(through(&[Hop::V3(500), Hop::V3(3_000)]), 0);
         assert_eq!(through(&[Hop::V3(500), Hop::V2]), 1);
+    }
+
+    #[test]
+    fn neither_hooks_that_quote_best_nor_routes_that_failed_take_the_places_of_others() {
+        let spec = spec();
+        let (foreign, quote) = (token(0x70), spec.wrapped_native);
+        let pair = Pair {
+            token: foreign,
+            quote: crate::domain::pool::NATIVE,
+        };
+        let hooked = |fee| {
+            Hop::V4(crate::domain::pool::PoolKey {
+                currency0: token(1),
+                currency1: foreign,
+                fee,
+                tick_spacing: 60,
+                hooks: token(0x5e),
+            })
+        };
+        let tokens = [quote, token(1), foreign];
+        let mut ends: Vec<Part> = (0..20)
+            .map(|fee| part(&[Hop::V3(500), hooked(fee)], &tokens, 1_000))
+            .collect();
+        ends.push(part(&[Hop::V3(500), Hop::V2], &tokens, 1));
+        let first = chosen(&spec, pair, ends.clone(), &[]);
+        let plain = *first.first().expect("a route");
+        assert!(plain.to_string().starts_with("v2/"), "{plain}");
+        assert_eq!(first.len(), PATHS_MAX);
+        let failed = first.get(1..).expect("the others").to_vec();
+        let then = chosen(&spec, pair, ends, &failed);
+        let again: Vec<usize> = failed
+            .iter()
+            .filter_map(|pool| then.iter().position(|other| other == pool))
+            .collect();
+        assert!(
+            again.iter().all(|place| *place > 5),
+            "after the other five: {again:?}"
+        );
     }
 
     #[test]

@@ -39,12 +39,12 @@ enum Sale {
 }
 
 /// A buy that was tried, and of the sale after it what came back, base units, and its gas, units.
-pub(super) type Both = (Tried, (Amount, u64));
+type Both = (Tried, (Amount, u64));
 
 /// The buy, and the sale of all that it leaves in the wallet, in one simulation: what arrives is taken to be what the
 /// quoter said, as it nearly always is. With what comes back, base units. `None`: it is not, something reverts, or no
 /// node shows logs; then the buy and the sale are tried one after the other.
-pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<Both> {
+async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<Both> {
     let (spec, request) = (&trial.search.spec, trial.request);
     let mut calls = calls::calls(spec, request, &trial.offer.route, bounds).ok()?;
     let buys = calls.len();
@@ -70,6 +70,23 @@ pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> 
     }
     let fits = calls.iter().all(|call| call.gas_limit <= spec.gas_limit_max);
     (arrived == arrives && fits).then(|| (Tried { calls, arrived }, (Amount::new(back), sale_gas)))
+}
+
+/// The calls of a swap within `bounds`, tried out; of a buy that is to be proven together with the sale, where that
+/// works, and then with what comes back.
+pub(super) async fn attempt(
+    trial: &Trial<'_>,
+    bounds: Bounds,
+    in_wallet: U256,
+) -> Result<(Tried, Option<(Amount, u64)>), Refusal> {
+    let together = match trial.request.prove_sell {
+        true => both(trial, bounds, in_wallet).await,
+        false => None,
+    };
+    match together {
+        Some((tried, back)) => Ok((tried, Some(back))),
+        None => Ok((trial.attempt(bounds).await?, None)),
+    }
 }
 
 /// All that must be sellable after a buy that brings `arrives`.

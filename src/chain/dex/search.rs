@@ -30,7 +30,7 @@ use crate::{
         settings::ChainSpec,
     },
     domain::{Timestamp, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
-    store::v4_pools::V4Pool,
+    store::v4_pools::{FoundBy, V4Pool},
 };
 
 /// A pool found longer ago is searched for again.
@@ -239,6 +239,14 @@ impl Search {
         at.is_some_and(|at| at.elapsed() < SHUNNED_FOR)
     }
 
+    /// The pools of a pair that recently failed where another one worked.
+    pub(super) async fn shunned_of(&self, pair: Pair) -> Vec<Pool> {
+        let shunned = self.shunned.lock().await;
+        let recent = shunned.iter().filter(|(_, at)| at.elapsed() < SHUNNED_FOR);
+        let own = recent.filter(|((of, _), _)| *of == pair);
+        own.map(|((_, pool), _)| *pool).collect()
+    }
+
     /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
     pub(crate) fn route(&self, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {
         route(&self.spec, pool, token_in, token_out)
@@ -267,6 +275,12 @@ impl Search {
             routes.extend(self.route(pool, token_in, token_out).filter(|_| !known));
         }
         Ok(routes)
+    }
+
+    /// Whether a hook decides what is given anywhere on the route.
+    pub(crate) fn is_hooked(&self, route: &Route) -> bool {
+        let hops = route.dex.hops(&self.spec, route);
+        hops.iter().any(|hop| hook(&hop.pool).is_some())
     }
 
     /// When the youngest pool of `token` on each of these routes was made, where that was seen.
@@ -298,10 +312,9 @@ impl Search {
         let launched = |route: &Route| {
             let created = created.get(&route.pool)?;
             let age = (now - *created).to_std().unwrap_or_default();
-            let hops = route.dex.hops(&self.spec, route);
             let launched = Launched {
                 age: Span::from_secs(age.as_secs()),
-                hooked: hops.iter().any(|hop| hook(&hop.pool).is_some()),
+                hooked: self.is_hooked(route),
             };
             Some((route.pool, launched))
         };
@@ -315,8 +328,11 @@ impl Search {
         if is_foreign(&self.spec, pair.token) {
             let found = self.discovery.pools(pair.token).await;
             let mut oldest = found.to_vec();
-            // An unknown time is long ago.
-            oldest.sort_by_key(|found| found.created_at);
+            // An unknown time is long ago, but for what only a listing tells: anyone can have a new pool listed.
+            oldest.sort_by_key(|found| {
+                let listed = found.created_at.is_none() && found.found_by == FoundBy::Listing;
+                (listed, found.created_at)
+            });
             of_token = oldest.iter().map(|found| found.pool).collect();
             let trades = |found: &V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
             oldest.retain(trades);

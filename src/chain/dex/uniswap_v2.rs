@@ -110,7 +110,7 @@ impl Dex for UniswapV2 {
         Some(command::v2_swap(vec![route.pays, route.gives], stage))
     }
 
-    fn measures_receiver(&self) -> bool {
+    fn measures_receiver(&self, _: &Route) -> bool {
         true
     }
 

@@ -111,7 +111,7 @@ impl Dex for V2Forks {
             .collect()
     }
 
-    fn measures_receiver(&self) -> bool {
+    fn measures_receiver(&self, _: &Route) -> bool {
         true
     }
 

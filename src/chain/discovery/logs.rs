@@ -28,8 +28,9 @@ use crate::{
 pub(super) const UNSETTLED: u64 = 64;
 /// A pool in a block older than this many is not young, whatever the chain's pace.
 const RECENT: u64 = 50_000;
-/// Blocks whose time is asked for at once.
-const TIMES_MAX: usize = 20;
+/// Blocks whose time is asked for at once, and of one search.
+const TIMES_AT_ONCE: usize = 20;
+const TIMES_MAX: usize = 200;
 
 /// A search through logs.
 pub(super) struct Scan<'a> {
@@ -128,15 +129,18 @@ impl Scan<'_> {
                 }
             }
         }
-        let (others, created): (Vec<Created>, Vec<Created>) = created
-            .into_iter()
-            .partition(|(pool, _)| pool.found_by == FoundBy::Factory);
-        progress.found = self.dated(created, head).await;
-        // Of these only the age is worth keeping.
-        let others = self.dated(others, head).await.into_iter();
-        progress
-            .found
-            .extend(others.filter(|pool| pool.created_at.is_some()));
+        let times = match self.times(&created, head).await {
+            Ok(times) => times,
+            // An age that is not known is no age. What is not dated is read again.
+            Err((undated, said)) => {
+                created.retain(|(_, block)| block.is_none_or(|block| block < undated));
+                let next = progress.next_block.unwrap_or(first);
+                progress.next_block = Some(next.min(undated));
+                progress.problem = Some(said);
+                BTreeMap::new()
+            }
+        };
+        progress.found = dated(created, &times);
         Ok(progress)
     }
 
@@ -231,32 +235,107 @@ impl Scan<'_> {
         Some(!code.ok()?.is_empty())
     }
 
-    /// The pools with the time of their creation, where that is not long ago.
-    async fn dated(&self, created: Vec<Created>, head: u64) -> Vec<V4Pool> {
-        let is_recent = |block: &u64| *block > head.saturating_sub(RECENT);
+    /// The times of blocks in which pools were created, where that is not long ago.
+    ///
+    /// # Errors
+    /// The earliest of the blocks, if the node does not name all times, and why.
+    async fn times(&self, created: &[Created], head: u64) -> Result<BTreeMap<u64, Timestamp>, (u64, String)> {
         let blocks: BTreeSet<u64> = created.iter().filter_map(|(_, block)| *block).collect();
         let recent: Vec<u64> = blocks
             .into_iter()
-            .filter(is_recent)
-            .rev()
-            .take(TIMES_MAX)
+            .filter(|block| *block > head.saturating_sub(RECENT))
             .collect();
-        let requests: Vec<_> = recent
+        let Some(earliest) = recent.first().copied() else {
+            return Ok(BTreeMap::new());
+        };
+        let mut times = BTreeMap::new();
+        for blocks in sample(&recent).chunks(TIMES_AT_ONCE) {
+            let requests: Vec<_> = blocks
+                .iter()
+                .map(|block| ("eth_getBlockByNumber", json!([U64::from(*block), false])))
+                .collect();
+            let answers = self.rpc.batch(&requests).await;
+            let mut answers = answers
+                .map_err(|error| (earliest, error.to_string()))?
+                .into_iter();
+            for block in blocks {
+                let time = answers.next().and_then(|answer| {
+                    let read: RawBlock = serde_json::from_value(answer.ok()?).ok()?;
+                    read.time()
+                });
+                let unknown = || (earliest, format!("no node tells the time of block {block}"));
+                times.insert(*block, time.ok_or_else(unknown)?);
+            }
+        }
+        Ok(times)
+    }
+}
+
+/// Of more blocks than are asked for the oldest and the newest, half of each.
+fn sample(blocks: &[u64]) -> Vec<u64> {
+    let half = TIMES_MAX.div_euclid(2);
+    if blocks.len() <= TIMES_MAX {
+        return blocks.to_vec();
+    }
+    let (oldest, others) = blocks.split_at(half);
+    let (_, newest) = others.split_at(others.len().saturating_sub(half));
+    [oldest, newest].concat()
+}
+
+/// The pools with the time of their creation, where that is not long ago; of a block that was not asked for that of the
+/// next one that was, so that no pool seems older than it is. Of other exchanges only young ones.
+fn dated(created: Vec<Created>, times: &BTreeMap<u64, Timestamp>) -> Vec<V4Pool> {
+    let earliest = times.keys().next().copied();
+    let time = |block: u64| {
+        let is_recent = earliest.is_some_and(|earliest| block >= earliest);
+        let next = times.range(block..).next().filter(|_| is_recent);
+        next.map(|(_, time)| *time)
+    };
+    let dated = created.into_iter().map(|(pool, block)| V4Pool {
+        created_at: block.and_then(time),
+        ..pool
+    });
+    // Of these only the age is worth keeping.
+    let is_kept = |pool: &V4Pool| pool.found_by != FoundBy::Factory || pool.created_at.is_some();
+    dated.filter(is_kept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_blocks_the_oldest_and_the_newest_are_asked_for() {
+        let few: Vec<u64> = (0..200).collect();
+        assert_eq!(sample(&few), few);
+        let many: Vec<u64> = (0..1_000).collect();
+        let asked = sample(&many);
+        assert_eq!(asked.len(), TIMES_MAX);
+        assert_eq!(
+            (asked.first(), asked.get(99), asked.get(100)),
+            (Some(&0), Some(&99), Some(&900))
+        );
+    }
+
+    #[test]
+    fn a_pool_of_a_block_that_was_not_asked_for_is_no_older_than_the_next_that_was() {
+        let at = |seconds: i64| Timestamp::from_timestamp(seconds, 0).expect("a time");
+        let times = BTreeMap::from([(100, at(1_000)), (200, at(2_000))]);
+        let pool = V4Pool {
+            id: B256::ZERO,
+            pool: crate::domain::pool::Pool::V2,
+            currencies: (Address::ZERO, Address::ZERO),
+            created_at: None,
+            found_by: FoundBy::Log,
+        };
+        let created = [Some(50), Some(100), Some(150), Some(200), None].map(|block| (pool, block));
+        let dated: Vec<_> = dated(created.to_vec(), &times)
             .iter()
-            .map(|block| ("eth_getBlockByNumber", json!([U64::from(*block), false])))
+            .map(|pool| pool.created_at)
             .collect();
-        let answers = self.rpc.batch(&requests).await.unwrap_or_default();
-        let times: BTreeMap<u64, Timestamp> = answers
-            .into_iter()
-            .filter_map(|answer| {
-                let block: RawBlock = serde_json::from_value(answer.ok()?).ok()?;
-                Some((block.number.to(), block.time()?))
-            })
-            .collect();
-        let dated = created.into_iter().map(|(pool, block)| V4Pool {
-            created_at: block.and_then(|block| times.get(&block).copied()),
-            ..pool
-        });
-        dated.collect()
+        assert_eq!(
+            dated,
+            [None, Some(at(1_000)), Some(at(2_000)), Some(at(2_000)), None]
+        );
     }
 }

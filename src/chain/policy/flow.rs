@@ -1,7 +1,7 @@
 //! Tracks money through a router's commands: what leaves the wallet, what the router holds, what comes back. The router
 //! must end with nothing: the next caller could take what it keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, U256, address};
 
@@ -45,6 +45,8 @@ pub(super) struct Flow {
     /// Amounts that leave the wallet.
     taken: BTreeMap<Address, U256>,
     held: BTreeMap<Address, Held>,
+    /// Assets of which a swap that the router paid may have left some there.
+    left: BTreeSet<Address>,
     /// Minimum amounts that return to the wallet.
     given: BTreeMap<Address, U256>,
 }
@@ -56,6 +58,7 @@ impl Flow {
             wallet,
             taken: BTreeMap::new(),
             held: BTreeMap::new(),
+            left: BTreeSet::new(),
             given: BTreeMap::new(),
         };
         if !value.is_zero() {
@@ -146,6 +149,16 @@ impl Flow {
         }
     }
 
+    /// Remembers that the swap that this asset was spent on may take less of it.
+    pub(super) fn may_leave(&mut self, asset: Address) {
+        self.left.insert(asset);
+    }
+
+    /// An asset of which some may be left in the router, and that is not swept to the wallet.
+    pub(super) fn unswept(&self) -> Option<Address> {
+        self.left.first().copied()
+    }
+
     /// Transfers the whole holding of an asset; reverts below `least`. To send the wallet whatever there may be of an
     /// asset that nothing is left of does no harm.
     pub(super) fn sweep(
@@ -155,8 +168,11 @@ impl Flow {
         least: U256,
         to: To,
     ) -> Result<(), Refusal> {
-        if to == To::Wallet && least.is_zero() && !self.held.contains_key(&asset) {
-            return Ok(());
+        if to == To::Wallet {
+            self.left.remove(&asset);
+            if least.is_zero() && !self.held.contains_key(&asset) {
+                return Ok(());
+            }
         }
         let (held, exact) = self.spend(asset, Part::All)?;
         self.put(as_asset, held.max(least), exact, to);

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use super::{
     flow::{Flow, Part, To},
     model::{PolicyContracts, shape},
-    refusal::Refusal,
+    refusal::{Reason, Refusal},
 };
 use crate::{
     chain::contracts::{UniversalRouter, V4ExactInputSingle},
@@ -68,6 +68,16 @@ pub(super) fn follow(
             swaps.len()
         )));
     }
+    // In a single pool the minimum says how much of the input must have been taken.
+    if let Some(asset) = flow.unswept().filter(|_| swaps.len() > 1) {
+        return Err(Refusal::new(
+            Reason::Recipient,
+            format!(
+                "some of {asset} may stay in the router, where anyone can take it: a V3 pool that runs out takes less, \
+                 and what is left must be swept to the wallet"
+            ),
+        ));
+    }
     let alone = match swaps.as_slice() {
         [pool] => *pool,
         _ => None,
@@ -115,6 +125,10 @@ fn v3(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
     let (pays, gives) = ends(&path)?;
     let to = flow.recipient(recipient)?;
     pay(flow, pays, amount_in, by_wallet)?;
+    if !by_wallet {
+        // The pool takes what it can use.
+        flow.may_leave(pays);
+    }
     flow.put(gives, least, false, to);
     Ok(())
 }

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use alloy_primitives::{Address, U256, U512};
 use rust_decimal::Decimal;
+use tracing::debug;
 
 use super::{OnchainPrices, pair};
 use crate::{
     chain::dex::{
         api::Route,
         assets::{Pair, erc20},
+        offers::OFF_MAX,
         search::Asker,
     },
     domain::{
@@ -44,6 +46,10 @@ const SHARE: u32 = 100;
 /// other better than prices of two.
 const KEPT_PART: U256 = U256::from_limbs([50, 0, 0, 0]);
 
+/// Millionths by which what a pool gives may differ from the price in its state, beyond its stated fee, before even a
+/// nearly empty pool is the better source.
+const OFF_FAR: u32 = 300_000;
+
 /// A question to one candidate pool.
 struct Asked {
     place: Place,
@@ -52,7 +58,7 @@ struct Asked {
 }
 
 /// A pool's output.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Given {
     /// Whether the pool is deep enough for the amount; any is for a few units.
     deep: bool,
@@ -60,6 +66,22 @@ struct Given {
     /// The amount, and somewhat more for the pool of before.
     rank: U256,
     pool: Pool,
+    route: Route,
+    /// Millionths by which it differs from its own price; zero without a hook.
+    off: u32,
+}
+
+impl Given {
+    /// The better a source of the price the greater.
+    fn worth(&self) -> (u8, U256) {
+        let class = match (self.off, self.deep) {
+            (..=OFF_MAX, true) => 3,
+            (..=OFF_FAR, true) => 2,
+            (..=OFF_MAX, false) => 1,
+            _ => 0,
+        };
+        (class, self.rank)
+    }
 }
 
 impl OnchainPrices {
@@ -150,7 +172,7 @@ impl OnchainPrices {
         asked.collect()
     }
 
-    /// The pool that gives most in each place.
+    /// The pool that gives most in each place, of those whose own price bears it out.
     async fn best(&self, asked: &[Asked]) -> Result<HashMap<Place, Given>, String> {
         // For the amount, and for a hundredth of it.
         let both =
@@ -158,7 +180,7 @@ impl OnchainPrices {
         let questions: Vec<(Route, U256)> = asked.iter().flat_map(both).collect();
         let said = self.spot.amounts(&questions).await;
         let said = said.map_err(|error| error.to_string())?;
-        let mut best: HashMap<Place, Given> = HashMap::new();
+        let mut given: HashMap<Place, (U256, Vec<Given>)> = HashMap::new();
         for (asked, said) in asked.iter().zip(said.chunks(2)) {
             let Asked {
                 place, amount, route, ..
@@ -174,18 +196,47 @@ impl OnchainPrices {
             } else {
                 U256::ZERO
             };
-            let given = Given {
+            let (_, pools) = given.entry(*place).or_insert((*amount, vec![]));
+            pools.push(Given {
                 deep: is_deep((*amount, out), (part, small)),
                 amount: out,
                 rank: out.saturating_add(more),
                 pool: route.pool,
-            };
-            let best = best.entry(*place).or_insert(given);
-            if (given.deep, given.rank) > (best.deep, best.rank) {
-                *best = given;
+                route: *route,
+                off: 0,
+            });
+        }
+        let mut best = HashMap::new();
+        for (place, (amount, pools)) in given {
+            if let Some(chosen) = self.believed(pools, amount).await? {
+                best.insert(place, chosen);
             }
         }
         Ok(best)
+    }
+
+    /// The best source among pools that give something for `amount`. Those with a hook are held against the price in
+    /// their state first, as far as one of them would be taken.
+    async fn believed(&self, pools: Vec<Given>, amount: U256) -> Result<Option<Given>, String> {
+        let is_hooked = |given: &Given| self.spot.is_hooked(&given.route);
+        let (mut hooked, plain): (Vec<Given>, Vec<Given>) = pools.into_iter().partition(is_hooked);
+        let plain = plain.into_iter().max_by_key(Given::worth);
+        hooked.retain(|given| plain.is_none_or(|plain| given.worth() > plain.worth()));
+        if hooked.is_empty() {
+            return Ok(plain);
+        }
+        let routes: Vec<Route> = hooked.iter().map(|given| given.route).collect();
+        let offers = self.spot.offers(&routes, amount, &[]).await;
+        let (offers, _) = offers.map_err(|error| error.to_string())?;
+        for given in &mut hooked {
+            let offer = offers.iter().find(|offer| offer.route.pool == given.pool);
+            given.off = offer.map_or(u32::MAX, |offer| offer.off);
+            if given.off > OFF_MAX {
+                let (pool, off) = (given.pool, given.off);
+                debug!(%pool, off, "what a pool quotes differs from its own price: it is no source of prices");
+            }
+        }
+        Ok(hooked.into_iter().chain(plain).max_by_key(Given::worth))
     }
 
     /// Input of the probe; `None`: the quote has no known price.

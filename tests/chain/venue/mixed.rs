@@ -20,7 +20,7 @@ use crate::venue::world::{World, coins};
 
 /// Which pool two tokens have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub enum Version {
     V2,
     V3,
     V4,
@@ -35,7 +35,7 @@ fn dollars(whole: u64) -> U256 {
 }
 
 /// A pool of 0.3 % with these stakes; where `coin`, a V4 pool holds the native coin instead of its wrapped form.
-async fn pool(world: &World, version: Version, stakes: [(Address, U256); 2], coin: bool) {
+pub async fn pool(world: &World, version: Version, stakes: [(Address, U256); 2], coin: bool) {
     let (devnet, weth) = (&world.devnet, world.at().weth);
     match version {
         V2 => devnet.add_v2_pair(stakes).await.expect("a pair"),

@@ -8,6 +8,7 @@
 mod aerodrome;
 mod few_units;
 mod kept;
+mod liars;
 mod mixed;
 mod odd;
 mod pancake;
@@ -15,8 +16,10 @@ mod paths;
 mod prices;
 mod refusals;
 mod shapes;
+mod signed;
 mod slipstream;
 mod swaps;
+mod taxed;
 mod v2_forks;
 mod world;
 mod young;

@@ -3,6 +3,7 @@
 mod aerodrome;
 mod direct;
 mod forks;
+mod left;
 mod mutate;
 mod payments;
 mod pools;
