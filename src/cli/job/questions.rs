@@ -158,6 +158,7 @@ mod tests {
         .into();
         let terms = Terms {
             chain: "base",
+            contract: Address::repeat_byte(8),
             pair: Pair {
                 wallet,
                 token: "CLAWD".to_owned(),
