@@ -36,9 +36,9 @@ use crate::{
 
 /// Most that a message's time may differ from the database's.
 const TOLERANCE: Span = Span::from_secs(5 * 60);
-/// What was signed longer ago by this machine's clock, seconds, takes nothing of its signal's budget. The database's clock,
-/// which decides, may differ.
-const LATELY: u64 = 15 * 60;
+/// What was signed longer ago by this machine's clock, seconds, takes nothing of its signal's budget. The database's
+/// clock, which decides, may differ.
+const RECENT: u64 = 15 * 60;
 /// Longest id of a message.
 const ID_MAX: usize = 100;
 /// Longest wait for the trade of a tick: senders wait no longer for an answer.
@@ -139,12 +139,12 @@ impl Signals {
     }
 
     /// The place of the signal that has signed this message among all signals of the settings; `None`: none has, or not
-    /// lately: what was signed long ago may be sent by others, as often as they like. It reads nothing but the message,
-    /// and this machine's clock.
+    /// recently: what was signed long ago may be sent by others, as often as they like. It reads nothing but the
+    /// message, and this machine's clock.
     #[must_use]
     pub fn place(&self, message: &Delivery<'_>, now: Timestamp) -> Option<usize> {
         let (_, signed_at) = self.signer(message)?;
-        if now.timestamp().saturating_sub(signed_at).unsigned_abs() > LATELY {
+        if now.timestamp().saturating_sub(signed_at).unsigned_abs() > RECENT {
             return None;
         }
         self.known.keys().position(|name| name == message.name)

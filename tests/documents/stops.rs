@@ -1,5 +1,5 @@
-//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers over invented minutes are those of this
-//! test: backtests of one buy and one stop. Those over recorded minutes are printed by `scripts/stops`.
+//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers over invented minutes are those of
+//! this test: backtests of one buy and one stop. Those over recorded minutes are printed by `scripts/stops`.
 
 use chrono::TimeDelta;
 use lgi_mm::{

@@ -32,8 +32,8 @@ impl Reverted {
         self.kept.lock().await.made_for.insert(pair, pool);
     }
 
-    /// A swap of the pair reverted in a block; the pool, if it is its second time. Once, another trader was faster, as a
-    /// rule.
+    /// A swap of the pair reverted in a block; the pool, if it is its second time. Once, another trader was faster, as
+    /// a rule.
     pub(super) async fn again(&self, pair: Pair, now: Instant) -> Option<Pool> {
         let mut kept = self.kept.lock().await;
         let pool = *kept.made_for.get(&pair)?;
@@ -56,7 +56,7 @@ mod tests {
             token: Address::with_last_byte(token),
             quote: Address::with_last_byte(9),
         };
-        let pool = |fee: u32| Pool::V3(fee);
+        let pool = |fee: u32| format!("v3:{fee}").parse::<Pool>().expect("a pool");
         let (reverted, now) = (Reverted::default(), Instant::now());
         assert_eq!(reverted.again(pair(1), now).await, None, "nothing was made");
         reverted.made_for(pair(1), pool(500)).await;
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(reverted.again(pair(1), now).await, None);
         assert_eq!(reverted.again(pair(2), now).await, None, "of another pair");
         assert_eq!(reverted.again(pair(1), now).await, Some(pool(500)));
-        // Another pool begins anew.
+        // Another pool begins from nothing.
         reverted.made_for(pair(1), pool(3_000)).await;
         assert_eq!(reverted.again(pair(1), now).await, None);
         let late = now + WITHIN;

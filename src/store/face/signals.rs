@@ -253,7 +253,7 @@ async fn may_resume(connection: &mut PgConnection, job: &Job, actor: &str) -> Re
     }
 }
 
-/// What a signal resumes has failed as often as before, and waits as long: only its owner says that it may try anew.
+/// What a signal resumes has failed as often as before, and waits as long: only its owner says that it may try again.
 async fn still_failing(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE jobs SET failures_in_row = $2, backoff_until = $3 WHERE id = $1",

@@ -86,8 +86,8 @@ pub async fn peers(
     Ok(found)
 }
 
-/// A member whose row this build cannot read, such as one that a newer build wrote: it has no price, so its basket holds,
-/// and jobs that have nothing to do with it are not stopped.
+/// A member whose row this build cannot read, such as one that a newer build wrote: it has no price, so its basket
+/// holds, and jobs that have nothing to do with it are not stopped.
 fn unreadable(job: JobId) -> Peer {
     Peer {
         job,

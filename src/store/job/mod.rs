@@ -12,6 +12,7 @@ pub mod memory;
 pub mod orders;
 pub mod placed;
 pub(in crate::store) mod pocket;
+mod refused;
 pub mod samples;
 pub mod slots;
 pub mod together;

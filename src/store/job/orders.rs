@@ -156,7 +156,7 @@ pub(in crate::store) async fn standing_pauses(
     Ok(standing)
 }
 
-/// An actor takes back its own pause of a job that others have paused too: it stays paused by them.
+/// An actor ends its own pause of a job that others have paused too: it stays paused by them.
 ///
 /// # Errors
 /// [`StoreError`].

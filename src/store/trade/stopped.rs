@@ -19,8 +19,9 @@ use crate::store::{
 };
 
 /// A stop has sold: its job is paused, idle, or continues. One that was stopped, or is being sold, by its owner
-/// meanwhile stays as it is; one that still holds tokens is never idle. A job that was paused meanwhile is paused by the
-/// stop too: neither a signal that takes its own pause back nor the undo of a pause of several jobs lets it buy again.
+/// meanwhile stays as it is; one that still holds tokens is never idle. A job that was paused meanwhile is paused by
+/// the stop too: neither a signal that takes its own pause back nor the undo of a pause of several jobs lets it buy
+/// again.
 pub(in crate::store) async fn after_fill(
     connection: &mut PgConnection,
     trade: &Trade,

@@ -1,4 +1,5 @@
-//! Who may let a paused job run again: those who paused it, and its owner. A stop that sells meanwhile has paused it too.
+//! Who may let a paused job run again: those who paused it, and its owner. A stop that sells meanwhile has paused it
+//! too.
 
 use lgi_mm::{
     domain::{

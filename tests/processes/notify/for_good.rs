@@ -1,4 +1,5 @@
-//! Messages that no try delivers: given up at once where nothing helps, and when they are too old where their owner can.
+//! Messages that no try delivers: given up at once where nothing helps, and when they are too old where their owner
+//! can.
 
 use std::process::Command;
 
