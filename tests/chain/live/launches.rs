@@ -41,7 +41,9 @@ async fn a_young_pair_of_v2_or_v3_waits_and_is_then_bought_and_sold() {
     }
     // A token that keeps a share, in a pool of this hour: that may still fall. Its pair is as old as the saved chain.
     let (token, stake) = (world.devnet.deployment().taxed, U256::from(1_000_000) * coins(1));
-    let made = world.devnet.add_pool(token, stake / U256::from(100), coins(10), Pool::V3(500));
+    let made = world
+        .devnet
+        .add_pool(token, stake / U256::from(100), coins(10), Pool::V3(500));
     made.await.expect("a pool");
     let mut taxed = buy_once();
     taxed["limits"]["max_pool_fee_bps"] = json!(100);

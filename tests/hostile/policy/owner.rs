@@ -17,7 +17,8 @@ async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
     world
         .start(world.devnet.deployment().clanker, "CLAWDIA", every_second(10))
         .await;
-    let mut daemon = world.daemon(None);
+    // A plan that was made just before is over soon.
+    let mut daemon = world.daemon_with(&[("LGI_MM__TRADING__PLAN_LIFETIME", "10s")]);
     world
         .until(
             "it buys",

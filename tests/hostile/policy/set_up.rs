@@ -33,8 +33,15 @@ pub struct Wanted {
 pub async fn plant(world: &World, wanted: &Wanted) -> i64 {
     let mut config = serde_json::to_value(JobConfig::for_mode(JobMode::Accumulate)).expect("JSON");
     config["price"]["sources"] = json!(["onchain"]);
-    // The job's own floor is the attacker's to choose.
-    config["limits"]["max_slip_from_quote_bps"] = json!(5_000);
+    // The job's own limits are the attacker's to choose.
+    for (limit, bps) in [
+        ("max_slip_from_quote_bps", 5_000),
+        ("max_price_impact_bps", 10_000),
+        ("max_pool_fee_bps", 10_000),
+        ("max_round_trip_loss_bps", 10_000),
+    ] {
+        config["limits"][limit] = json!(bps);
+    }
     let lower = |address: Address| format!("{address:#x}");
     let job: i64 = sqlx::query_scalar(
         "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
