@@ -129,6 +129,9 @@ export async function cancel(page) {
   await page.getByLabel("Ranges to try").fill("");
   await run.click();
   await card.getByText("Another backtest runs; this one waits.").waitFor();
+  // The list follows a moment later.
+  await row(0).locator("td", { hasText: /^waiting/ }).waitFor();
+  await row(1).locator("td", { hasText: /^running/ }).waitFor();
   await row(1).getByRole("button").click();
   await card.locator("progress").waitFor();
   await card.getByRole("button", { name: "Cancel" }).focus();

@@ -39,15 +39,9 @@ async fn a_young_pair_of_v2_or_v3_waits_and_is_then_bought_and_sold() {
     for (token, symbol) in elsewhere(&world).await.into_iter().zip(["PAIR", "POOL"]) {
         world.start(token, symbol, rules.clone()).await;
     }
-    // A token that keeps a share, in a pool of this hour: that may still fall. Its pair is as old as the saved chain.
-    let (token, stake) = (world.devnet.deployment().taxed, U256::from(1_000_000) * coins(1));
-    let made = world
-        .devnet
-        .add_pool(token, stake / U256::from(100), coins(10), Pool::V3(500));
-    made.await.expect("a pool");
+    // A token that keeps a share, in a pair of this hour: that may still fall.
     let mut taxed = buy_once();
     taxed["limits"]["max_pool_fee_bps"] = json!(100);
-    taxed["venue"] = json!({ "pool": "v3:500" });
     world.start(world.devnet.deployment().taxed, "TAXED", taxed).await;
     let mut daemon = world.daemon(None);
     for (what, sql) in [

@@ -36,9 +36,7 @@ pub async fn plant(world: &World, wanted: &Wanted) -> i64 {
     // The job's own limits are the attacker's to choose.
     for (limit, bps) in [
         ("max_slip_from_quote_bps", 5_000),
-        ("max_price_impact_bps", 10_000),
-        ("max_pool_fee_bps", 10_000),
-        ("max_round_trip_loss_bps", 10_000),
+        ("max_price_impact_bps", 1_000),
     ] {
         config["limits"][limit] = json!(bps);
     }

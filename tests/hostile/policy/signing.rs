@@ -41,9 +41,9 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
             plant(&world, &wanted(tokens[0], NATIVE, U256::from(1_000))).await,
             "(policy: token)",
         ),
-        // An allowed one, for nearly everything.
+        // An allowed one, for more than a trade may be.
         (
-            plant(&world, &wanted(at.clanker, NATIVE, coins(90))).await,
+            plant(&world, &wanted(at.clanker, NATIVE, coins(1))).await,
             "(policy: trade)",
         ),
         // The same through USDC.
