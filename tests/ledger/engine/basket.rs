@@ -32,7 +32,7 @@ use rust_decimal::Decimal;
 use sqlx::PgPool;
 use testkit::paper_job;
 
-use crate::engine::world::{accumulate, engine_settings, paper_settings};
+use crate::engine::world::{engine_settings, paper_settings};
 
 /// A price for each token.
 #[derive(Clone, Default)]
@@ -58,12 +58,12 @@ impl Prices for Quotes {
     }
 }
 
-struct Basket {
-    pool: PgPool,
-    engine: Engine,
+pub(super) struct Basket {
+    pub(super) pool: PgPool,
+    pub(super) engine: Engine,
     quotes: Quotes,
-    jobs: Vec<JobId>,
-    last: DateTime<Utc>,
+    pub(super) jobs: Vec<JobId>,
+    pub(super) last: DateTime<Utc>,
 }
 
 fn config(weight: u32, members: u32) -> JobConfig {
@@ -82,12 +82,12 @@ fn config(weight: u32, members: u32) -> JobConfig {
     config
 }
 
-fn token(number: usize) -> Address {
+pub(super) fn token(number: usize) -> Address {
     Address::with_last_byte(u8::try_from(number + 1).expect("few"))
 }
 
 impl Basket {
-    async fn new(weights: &[u32]) -> Self {
+    pub(super) async fn new(weights: &[u32]) -> Self {
         let pool = testkit::db().await.pool.clone();
         let quotes = Quotes::default();
         let paper = Arc::new(PaperMarkets::new(pool.clone(), paper_settings()));
@@ -117,7 +117,7 @@ impl Basket {
         basket
     }
 
-    async fn start(&mut self, member: usize) {
+    pub(super) async fn start(&mut self, member: usize) {
         let deposit = "100000000".parse().expect("100 USDC");
         self.order(member, Order::Start { deposit }).await;
     }
@@ -127,7 +127,7 @@ impl Basket {
         made.expect("an order");
     }
 
-    fn price(&self, member: usize, price: &str) {
+    pub(super) fn price(&self, member: usize, price: &str) {
         let price = price.parse().expect("a price");
         self.quotes.0.lock().expect("prices").insert(token(member), price);
     }
@@ -143,7 +143,7 @@ impl Basket {
     }
 
     /// A tick that must hold.
-    async fn hold(&mut self, member: usize) -> HoldReason {
+    pub(super) async fn hold(&mut self, member: usize) -> HoldReason {
         match self.evaluate(member).await {
             TickOutcome::Held { reason, .. } => reason,
             other => panic!("member {member} should hold: {other:?}"),
@@ -151,7 +151,7 @@ impl Basket {
     }
 
     /// A tick that must trade; its trade is filled, and a reorg could still undo it.
-    async fn trade(&mut self, member: usize) -> Side {
+    pub(super) async fn trade(&mut self, member: usize) -> Side {
         let trade = match self.evaluate(member).await {
             TickOutcome::Traded { trade } => trade,
             other => panic!("member {member} should trade: {other:?}"),
@@ -171,7 +171,7 @@ impl Basket {
         panic!("trade {trade} never ended");
     }
 
-    async fn all_final(&self) {
+    pub(super) async fn all_final(&self) {
         let fills = fill_watches::all(&self.pool).await.expect("watched");
         fill_watches::finish(&self.pool, &fills).await.expect("final");
     }
@@ -404,54 +404,5 @@ async fn nothing_moves_from_a_member_that_is_stopped_of_another_basket_or_with_a
         !basket::gather(&basket.pool, &first, &small)
             .await
             .expect("an answer")
-    );
-}
-
-/// Such as one that a newer build wrote, while this one still runs.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_cannot_be_read_stops_its_basket_and_no_other_job() {
-    let mut basket = Basket::new(&[50, 50]).await;
-    basket.start(1).await;
-    assert_eq!(
-        basket.hold(1).await,
-        HoldReason::BasketPrice,
-        "the other was never priced"
-    );
-    assert_eq!(basket.trade(0).await, Side::Buy);
-    basket.all_final().await;
-    let newer = r#"UPDATE jobs SET config = jsonb_set(config, '{basket,novelty}', '1') WHERE id = $1"#;
-    let newer = sqlx::query(newer).bind(basket.jobs[1].0);
-    newer.execute(&basket.pool).await.expect("a newer configuration");
-    let other = paper_job(token(9), "OTHER".to_owned(), JobMode::Accumulate, accumulate());
-    let other = jobs::create(&basket.pool, &other, "test").await.expect("a job");
-    let start = Order::Start {
-        deposit: Amount::ZERO,
-    };
-    orders::order(&basket.pool, other, start, "test")
-        .await
-        .expect("started");
-    let mut quotes = basket.quotes.0.lock().expect("prices");
-    quotes.insert(token(9), Decimal::TWO);
-    drop(quotes);
-    let slot = Utc::now().max(basket.last + TimeDelta::milliseconds(1));
-    let ticks = [basket.jobs[0], other].map(|job| Tick { job, slot });
-    let results = basket.engine.evaluate(&ticks).await;
-    let outcome = |job: JobId| {
-        let of = results.iter().find(|result| result.tick.job == job);
-        of.expect("a result").outcome.as_ref().expect("an outcome")
-    };
-    assert!(
-        matches!(
-            outcome(basket.jobs[0]),
-            TickOutcome::Held {
-                reason: HoldReason::BasketPrice,
-                ..
-            }
-        ),
-        "{results:?}"
-    );
-    assert!(
-        matches!(outcome(other), TickOutcome::Traded { .. }),
-        "{results:?}"
     );
 }

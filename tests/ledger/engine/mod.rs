@@ -6,6 +6,7 @@
 )]
 
 mod basket;
+mod basket_unread;
 mod blocked;
 mod budget;
 mod dropped;

@@ -41,11 +41,9 @@ async fn calldata_that_sweeps_nothing_behind_a_swap_that_the_router_pays_is_refu
         bare.data = without.abi_encode().into();
         assert_eq!(key.refused(&bare).await.as_deref(), Some("recipient"), "{bare:?}");
         // Nor does a sweep before the swap count.
-        let (mut commands, mut inputs) = (execute.commands.to_vec(), execute.inputs.clone());
-        let last = commands.len().saturating_sub(1);
-        assert_eq!(commands.get(last), Some(&SWEEP), "{call:?}");
-        commands.rotate_right(1);
-        inputs.rotate_right(1);
+        let mut steps: Vec<(u8, Bytes)> = execute.commands.into_iter().zip(execute.inputs).collect();
+        steps.sort_by_key(|(command, _)| *command != SWEEP);
+        let (commands, inputs): (Vec<u8>, Vec<Bytes>) = steps.into_iter().unzip();
         let mut early = call.clone();
         early.data = UniversalRouter::executeCall {
             commands: commands.into(),
