@@ -431,10 +431,11 @@ impl BestOf {
         terms: Terms,
     ) -> Result<Vec<Call>, QuoteError> {
         let calls = |offer: Offer, holdings: Arc<Holdings>| async move {
-            let calls = self.calls_of(request, &offer, &holdings, terms).await?;
-            let pair = self.pair(request);
-            self.search.made_for(pair, offer.route.pool).await;
-            Ok(calls)
+            let made = self.calls_of(request, &offer, &holdings, terms).await?;
+            if made.refused.is_none() {
+                self.search.made_for(self.pair(request), offer.route.pool).await;
+            }
+            Ok(made)
         };
         let within = |made: &Made| made.refused.is_none();
         let Made { calls, refused } = self.first_that_works(request, calls, within).await?;

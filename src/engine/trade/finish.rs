@@ -167,14 +167,16 @@ impl Engine {
             gas_usd: paid.usd,
             gas: paid.each,
         };
-        if kind == FailureKind::Reverted {
+        let done = self.commit_failure(job, trade, &failure).await?;
+        // Once for each revert, and so after the ledger has it.
+        if kind == FailureKind::Reverted && done == Progress::Final {
             let (token_in, token_out) = match trade.side {
                 Side::Buy => (job.quote.address, job.token.address),
                 Side::Sell => (job.token.address, job.quote.address),
             };
             market.venue.reverted(token_in, token_out).await;
         }
-        self.commit_failure(job, trade, &failure).await
+        Ok(done)
     }
 
     async fn commit_failure(
