@@ -71,7 +71,6 @@ pub async fn run(app: Arc<App>, face: impl Converse, stop: CancellationToken) {
         connection: None,
         bot: None,
         takes: false,
-        left: false,
         strangers: BTreeSet::new(),
     };
     Loop::new("commands from a chat")
@@ -88,7 +87,7 @@ struct Desk<F> {
     chat: Chat,
     /// Updates whose commands are carried out aside: an outage meanwhile does not end them a second time.
     under_way: Mutex<BTreeSet<i64>>,
-    /// One of them was left without an answer that was sent.
+    /// A command was left without an answer that was sent, or to another process: the next pass looks at it again.
     unanswered: AtomicBool,
 }
 
@@ -111,10 +110,7 @@ impl<F: Converse> Aside<F> {
 
 impl<F> Drop for Aside<F> {
     fn drop(&mut self) {
-        let under_way = self.desk.under_way.lock();
-        under_way
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.update);
+        self.desk.under_way().remove(&self.update);
         if !self.answered {
             self.desk.unanswered.store(true, Ordering::SeqCst);
         }
@@ -129,11 +125,13 @@ struct Taken {
     confirms: Option<Confirmable>,
 }
 
-impl<F: Converse> Desk<F> {
+impl<F> Desk<F> {
     fn under_way(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl<F: Converse> Desk<F> {
     /// Carries a command out, keeps the answer, and sends it.
     async fn serve(&self, taken: Taken) -> Result<(), PassError> {
         let answered = tokio::time::timeout(PATIENCE, self.answer(&taken)).await;
@@ -215,8 +213,6 @@ struct Reader<F> {
     bot: Option<i64>,
     /// The bot has answered since.
     takes: bool,
-    /// A command that another process may still carry out was left to it.
-    left: bool,
     /// Who wrote without being named by the settings.
     strangers: BTreeSet<i64>,
 }
@@ -232,7 +228,7 @@ impl<F: Converse> Service for Reader<F> {
                 None => return Ok(ASIDE),
             },
         };
-        if self.left || self.desk.unanswered.swap(false, Ordering::SeqCst) {
+        if self.desk.unanswered.swap(false, Ordering::SeqCst) {
             self.end_open(bot).await?;
         }
         let connection = self.connection()?;
@@ -255,7 +251,6 @@ impl<F: Converse> Service for Reader<F> {
         self.connection = None;
         self.bot = None;
         self.takes = false;
-        self.left = false;
     }
 }
 
@@ -287,7 +282,6 @@ impl<F: Converse> Reader<F> {
 
     /// Ends the commands that were taken and not answered, but for those that are carried out.
     async fn end_open(&mut self, bot: i64) -> Result<(), PassError> {
-        self.left = false;
         let open = chat::open(self.connection()?, bot).await;
         for command in open.map_err(AppError::from)? {
             if !self.desk.under_way().contains(&command.update) {
@@ -316,7 +310,7 @@ impl<F: Converse> Reader<F> {
                 .as_ref()
                 .map_or(&command.command, |order| &order.command);
             if self.desk.face.takes_long(text) && Utc::now() - command.taken_at < UNDER_WAY_MAX {
-                self.left = true;
+                self.desk.unanswered.store(true, Ordering::SeqCst);
                 return Ok(());
             }
             return self.desk.close(&holder, command.update, DONE).await;
