@@ -5,16 +5,15 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
 use serde_json::{Value, json};
-
 use tokio::time::Instant;
 
-use super::{receiver::Receiver, receivers::ReceiverKind, send::hide};
-use crate::domain::{
-    backoff::retry_after,
-    foreign::{Foreign, causes},
+use super::{
+    receiver::Receiver,
+    receivers::ReceiverKind,
+    send::{QUIET_MAX, asked_pause, hide},
 };
+use crate::domain::foreign::{Foreign, causes};
 
 /// How long Telegram holds a question for updates open.
 const HELD: Duration = Duration::from_secs(25);
@@ -55,9 +54,7 @@ pub struct Written {
     pub forwarded: bool,
 }
 
-/// Longest time that the bot is left alone because it was asked to.
-const QUIET_MAX: Duration = Duration::from_secs(3_600);
-/// Longest part of it that a question waits for; beyond that it fails at once.
+/// Longest part of the pause that Telegram asks for that a question waits; beyond that it fails at once.
 const QUIET_WAIT: Duration = Duration::from_secs(30);
 
 /// Why the bot was not answered. No variant holds a secret.
@@ -175,8 +172,7 @@ impl Bot {
 
     /// Notes how long Telegram asks to be left alone.
     fn note_quiet(&self, said: &Value) {
-        let asked = &said["parameters"]["retry_after"];
-        if let Some(asked) = retry_after(&asked.to_string(), Utc::now()) {
+        if let Some(asked) = asked_pause(said) {
             let until = Instant::now().checked_add(asked.min(QUIET_MAX));
             *self.quiet.lock().unwrap_or_else(PoisonError::into_inner) = until;
         }

@@ -27,7 +27,7 @@ const ANSWER_MAX: usize = 4 * 1024;
 /// Longest part of an answer that is quoted, characters.
 const QUOTE_MAX: usize = 200;
 /// Longest retry-after that is obeyed.
-const QUIET_MAX: Duration = Duration::from_secs(3_600);
+pub(super) const QUIET_MAX: Duration = Duration::from_secs(3_600);
 /// Shorter secrets are not hidden: they could be any word.
 const HIDDEN_MIN: usize = 6;
 
@@ -222,7 +222,11 @@ fn header_retry_after(response: &Response) -> Option<Duration> {
 
 /// The same from the body, where Telegram and Discord put it.
 fn body_retry_after(answer: &str) -> Option<Duration> {
-    let answer: Value = serde_json::from_str(answer).ok()?;
+    asked_pause(&serde_json::from_str(answer).ok()?)
+}
+
+/// How long an answer of Telegram, Discord or Slack asks to be left alone.
+pub(super) fn asked_pause(answer: &Value) -> Option<Duration> {
     let seconds = answer
         .pointer("/parameters/retry_after")
         .or_else(|| answer.get("retry_after"))?;
