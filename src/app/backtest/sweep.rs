@@ -121,12 +121,21 @@ impl Swept {
             warnings: &'a [String],
             walk_forward: &'a Option<WalkForward>,
         }
+        // A new field does not compile before it has its place here.
+        let Self {
+            keys,
+            sort_by,
+            configurations,
+            warnings,
+            walk_forward,
+            best: _,
+        } = self;
         Best {
-            keys: &self.keys,
-            sort_by: self.sort_by,
-            configurations: self.configurations.get(..most).unwrap_or(&self.configurations),
-            warnings: &self.warnings,
-            walk_forward: &self.walk_forward,
+            keys,
+            sort_by: *sort_by,
+            configurations: configurations.get(..most).unwrap_or(configurations),
+            warnings,
+            walk_forward,
         }
     }
 }

@@ -28,18 +28,13 @@ const fn most(rules: &Rules) -> Option<Usd> {
 /// needed. A balance that cannot be read now is left out.
 pub(super) async fn short(app: &App, new: &NewJob, quote_price: Price) -> Option<Message> {
     let most = most(&new.config.rules)?;
-    let held = held(app, new, quote_price).await;
-    let (held, worth) = held
-        .inspect_err(|error| warn!(%error, "the wallet's balance is not known"))
-        .ok()?;
-    (worth < most).then(|| {
+    let holds = less_than(app, new, quote_price, most).await?;
+    Some(
         format!(
-            "the wallet holds {held} {} ({worth} USD), less than the {most} USD that this job may spend: it waits \
-             for more when that is gone",
-            new.quote.symbol
+            "{holds}, less than the {most} USD that this job may spend: it waits for more when that is gone"
         )
-        .into()
-    })
+        .into(),
+    )
 }
 
 /// That a wallet holds less than these jobs, each of which begins with money of its own, may spend together; `None`: it
@@ -50,19 +45,24 @@ pub(super) async fn short_together(app: &App, all: &[&NewJob], quote_price: Pric
     for new in all {
         sum = sum.checked_add(most(&new.config.rules)?).ok()?;
     }
-    let held = held(app, one, quote_price).await;
+    let holds = less_than(app, one, quote_price, sum).await?;
+    let count = all.len();
+    Some(
+        format!(
+            "{holds}, less than the {sum} USD that these {count} members may spend together: those that come late wait \
+             for more"
+        )
+        .into(),
+    )
+}
+
+/// What the wallet of `new` holds of the quote, in words, if that is worth less than `most`.
+async fn less_than(app: &App, new: &NewJob, quote_price: Price, most: Usd) -> Option<String> {
+    let held = held(app, new, quote_price).await;
     let (held, worth) = held
         .inspect_err(|error| warn!(%error, "the wallet's balance is not known"))
         .ok()?;
-    (worth < sum).then(|| {
-        format!(
-            "the wallet holds {held} {} ({worth} USD), less than the {sum} USD that these {} members may spend together: \
-             those that come late wait for more",
-            one.quote.symbol,
-            all.len()
-        )
-        .into()
-    })
+    (worth < most).then(|| format!("the wallet holds {held} {} ({worth} USD)", new.quote.symbol))
 }
 
 /// What is free of the quote token in the job's wallet, and its value, USD, rounded down.
