@@ -79,7 +79,7 @@ pub(super) async fn receive(
         .map_err(slow)?
         .map_err(|error| Problem::malformed(error.status(), &error.body_text()))?;
     let message = Message { name, headers, body };
-    // What no signal has signed is charged to its address, and nothing of it to a signal.
+    // What no signal has signed recently is charged to its address, and nothing of it to a signal.
     let whose = match (api.signals.place(&message.delivery(), chrono::Utc::now()), asker) {
         (Some(place), _) => Some(Whose::Signal(place)),
         (None, Some(Asker(address))) => Some(Whose::Address(address)),

@@ -55,7 +55,7 @@ pub(in crate::api) struct RunView {
     /// The same money as a lump sum and as equal buys
     #[schema(schema_with = comparisons)]
     comparisons: Vec<Value>,
-    /// Every configuration of a sweep; the best 25 where several runs are listed
+    /// Every configuration of a sweep
     #[schema(schema_with = swept)]
     swept: Option<Value>,
 }
@@ -117,7 +117,7 @@ fn shown_within(run: &Run, most: usize) -> RunView {
     }
 }
 
-/// The last 20 backtests, newest first. They end with the server.
+/// The last 20 backtests, newest first. They end with the server. A sweep has its best 25 configurations here.
 #[utoipa::path(get, path = "/api/v1/backtests", tag = "backtests", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Backtests", body = Vec<RunView>)))]
 pub(in crate::api) async fn backtests(State(api): State<Shared>) -> Json<Vec<RunView>> {
