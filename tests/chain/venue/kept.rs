@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use alloy_primitives::{Address, U256};
 use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
-    chain::{BestOf, ChainSpec, Rpc},
-    devnet::{DEPLOYER, NAME},
+    chain::BestOf,
+    devnet::DEPLOYER,
     domain::{
         bounds,
         kept::Kept,
@@ -18,7 +18,7 @@ use lgi_mm::{
 };
 use serde_json::{Value, json};
 
-use crate::venue::world::{World, coins, soon};
+use crate::venue::world::{World, coins, door, soon};
 
 /// Ten coins for a million tokens at this fee, in hundredths of a basis point.
 async fn pool_of_fee(world: &World, fee: u32) -> Address {
@@ -170,15 +170,7 @@ async fn raced(world: &World, race: Race) -> BestOf {
     }
     let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), race);
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let mut keys = world.devnet.chain_file();
-    keys.rpc_urls = vec![format!("http://{}", listener.local_addr().expect("an address"))];
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
-    let rpc = Rpc::new(&spec).expect("nodes");
-    BestOf::new(rpc, spec, world.db.pool.clone())
+    world.another(Some(door(app).await))
 }
 
 /// Who trades between question and trial moves the pool: what is missing then is no tax of the token.

@@ -8,8 +8,6 @@ use std::sync::{
 use alloy_primitives::{Address, B256, Bytes, U256};
 use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
-    chain::{BestOf, ChainSpec, Rpc},
-    devnet::NAME,
     domain::{
         kept::Kept,
         onchain::{Checks, SwapRequest},
@@ -19,7 +17,7 @@ use lgi_mm::{
 };
 use serde_json::{Value, json};
 
-use crate::venue::world::{World, coins};
+use crate::venue::world::{World, coins, door};
 
 /// A token that trades nowhere, of which the deployer has plenty.
 async fn token(world: &World) -> Address {
@@ -159,7 +157,7 @@ async fn a_v3_pool_of_any_fee_that_the_factory_enabled_is_found() {
             .add_pool(token, stake, coins(10), Pool::V3(fee))
             .await
             .expect("a pool");
-        let venue = another(&world, None).await;
+        let venue = world.another(None);
         let buy = world.swap(NATIVE, token, coins(1) / U256::from(10));
         venue.quote(&buy).await.expect("a quote");
         // Through the coin to dollars as well.
@@ -210,12 +208,7 @@ async fn gated(world: &World, gate: Arc<Gate>) -> String {
     }
     let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), gate);
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    door(app).await
 }
 
 fn refuse(gate: &Gate, asked: &Value) -> Option<String> {
@@ -234,18 +227,6 @@ fn refuse(gate: &Gate, asked: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Another process on the same database, through another node.
-async fn another(world: &World, url: Option<String>) -> BestOf {
-    let mut keys = world.devnet.chain_file();
-    keys.rpc_urls.extend(url);
-    if keys.rpc_urls.len() > 1 {
-        keys.rpc_urls.remove(0);
-    }
-    let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
-    let rpc = Rpc::new(&spec).expect("nodes");
-    BestOf::new(rpc, spec, world.db.pool.clone())
 }
 
 #[tokio::test]
@@ -267,7 +248,7 @@ async fn ranges_of_blocks_follow_what_the_provider_allows_and_begin_where_the_to
             words,
             ..Gate::default()
         });
-        let venue = another(&world, Some(gated(&world, gate.clone()).await)).await;
+        let venue = world.another(Some(gated(&world, gate.clone()).await));
         let buy = world.swap(NATIVE, token, coins(1) / U256::from(10));
         venue.quote(&buy).await.expect(words);
         let (logs, refused) = (
@@ -284,7 +265,7 @@ async fn ranges_of_blocks_follow_what_the_provider_allows_and_begin_where_the_to
             words: "the method eth_getLogs does not exist",
             ..Gate::default()
         });
-        let venue = another(&world, Some(gated(&world, shut.clone()).await)).await;
+        let venue = world.another(Some(gated(&world, shut.clone()).await));
         venue.quote(&buy).await.expect("a quote");
         let kept: Vec<(i64,)> = sqlx::query_as("SELECT count(*) FROM v4_pools")
             .fetch_all(&world.db.pool)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use axum::Router;
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
     chain::{BestOf, ChainFile, ChainSpec, Rpc},
@@ -26,6 +27,16 @@ pub struct World {
     pub spec: Arc<ChainSpec>,
     pub venue: BestOf,
     pub db: TestDb,
+}
+
+/// The address of a server in front of a node.
+pub async fn door(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
 }
 
 pub fn coins(whole: u64) -> U256 {
@@ -102,6 +113,17 @@ impl World {
             venue,
             db,
         }
+    }
+
+    /// Another process on the same database; `url`: through this node.
+    pub fn another(&self, url: Option<String>) -> BestOf {
+        let mut keys = self.devnet.chain_file();
+        if let Some(url) = url {
+            keys.rpc_urls = vec![url];
+        }
+        let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
+        let rpc = Rpc::new(&spec).expect("nodes");
+        BestOf::new(rpc, spec, self.db.pool.clone())
     }
 
     pub fn at(&self) -> &Deployment {

@@ -8,8 +8,7 @@ use std::sync::{
 use alloy_primitives::{Address, U256};
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use lgi_mm::{
-    chain::{BestOf, ChainSpec, Rpc},
-    devnet::NAME,
+    chain::BestOf,
     domain::{
         onchain::{Launched, SwapRequest},
         pool::{Curve, NATIVE, Pool, PoolKey, Slipstream},
@@ -18,7 +17,7 @@ use lgi_mm::{
     ports::Venue,
 };
 
-use crate::venue::world::{World, coins};
+use crate::venue::world::{World, coins, door};
 
 /// What a quote of a token that only this pool trades says of its launch.
 async fn launched(world: &World, pool: Pool) -> Option<Launched> {
@@ -139,15 +138,7 @@ async fn forgetful(world: &World, switch: Arc<AtomicBool>) -> BestOf {
         switch,
     );
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let mut keys = world.devnet.chain_file();
-    keys.rpc_urls = vec![format!("http://{}", listener.local_addr().expect("an address"))];
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
-    let rpc = Rpc::new(&spec).expect("nodes");
-    BestOf::new(rpc, spec, world.db.pool.clone())
+    world.another(Some(door(app).await))
 }
 
 /// The blocks are read once only: what they lack the first time they would lack for good.
