@@ -44,6 +44,13 @@ pub struct Cost {
     pub transactions: usize,
 }
 
+impl Cost {
+    /// Whether it is no more than `most` of either.
+    pub const fn fits(self, most: Self) -> bool {
+        self.statements <= most.statements && self.transactions <= most.transactions
+    }
+}
+
 /// What each part did.
 #[derive(Default)]
 pub struct Costs {
