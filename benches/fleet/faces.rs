@@ -1,21 +1,29 @@
-//! The HTTP API next to a fleet: 200 pages of the list a second, and what that does to the lateness of ticks.
+//! The HTTP API next to a fleet that trades: 200 pages of the list a second, and what that does to the lateness of ticks;
+//! and how soon the console shows the first of them.
 
 use std::{
+    net::SocketAddr,
+    path::Path,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use tokio::{process::Command, sync::Mutex, task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    process::{Child, Command},
+    sync::Mutex,
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
 
 use crate::{
     Plan,
-    fleet::{self, Processes, Work},
+    fleet::{self, Processes, Work, count},
     lag::{NOTE, lateness, spread},
     report::Report,
     server::Postgres,
-    ticks::{YEARLY, as_f64},
+    ticks::{SETTLED, YEARLY, as_f64},
 };
 
 const JOBS: i64 = 10_000;
@@ -24,10 +32,22 @@ const WORKERS: usize = 1;
 const RATE: u32 = 200;
 /// Jobs of a page.
 const PAGE: i64 = 100;
+/// One job of this many buys at each of its ticks.
+const BUYER: i64 = 20;
+const WALLETS: i64 = 100;
+/// How often the console is opened.
+const VIEWS: usize = 5;
 
 pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     let pool = postgres.database("fleet").await;
-    fleet::create(&pool, JOBS, Work::Hold, YEARLY, 1).await;
+    fleet::create(&pool, JOBS, Work::Hold, YEARLY, WALLETS).await;
+    sqlx::query(
+        "UPDATE jobs SET config = jsonb_set(config, '{accumulate,dca_interval}', '\"1s\"') WHERE id % $1 = 0",
+    )
+    .bind(BUYER)
+    .execute(&pool)
+    .await
+    .expect("buyers");
     for statement in NOTE {
         sqlx::query(statement).execute(&pool).await.expect("a trigger");
     }
@@ -40,16 +60,54 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
             .execute(&pool)
             .await
             .expect("a new count");
+        let (begun, before) = (Instant::now(), count(&pool, SETTLED).await);
         match asked {
             true => ask(&url, plan.lag, report).await,
             false => tokio::time::sleep(plan.lag).await,
         }
+        let rate = as_f64(count(&pool, SETTLED).await - before) / begun.elapsed().as_secs_f64();
+        report.figure("lateness", format!("trades meanwhile, {load}"), rate, "/s");
         let what = format!("{JOBS} jobs, one tick a minute each, {load}");
         lateness(&pool, report, &what).await;
     }
+    look(&url, report).await;
     processes.stop().await;
     pool.close().await;
     postgres.drop("fleet").await;
+}
+
+/// Opens the console in a new Chromium each time, while the fleet goes on.
+async fn look(url: &str, report: &mut Report) {
+    let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
+    if !Path::new("/usr/bin/chromium").is_file() || !console.join("node_modules/playwright-core").is_dir() {
+        eprintln!("    the console was not opened: scripts/test installs Chromium and playwright-core");
+        return;
+    }
+    let (mut serving, address) = serve(url).await;
+    let mut times = Vec::new();
+    for _ in 0..VIEWS {
+        let mut link = program(url);
+        link.env("LGI_MM__API__LISTEN", address.to_string());
+        let made = link.args(["console", "--json"]).output().await.expect("a link");
+        let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+        let walk = Command::new("node")
+            .arg("test/many.mjs")
+            .current_dir(&console)
+            .env("LINK", made["url"].as_str().expect("a link"))
+            .env("JOBS", JOBS.to_string())
+            .output()
+            .await
+            .expect("node");
+        assert!(walk.status.success(), "{}", String::from_utf8_lossy(&walk.stderr));
+        let said = String::from_utf8_lossy(&walk.stdout);
+        let time = said
+            .lines()
+            .find_map(|line| line.strip_prefix("first view ")?.strip_suffix(" ms"));
+        times.push(time.and_then(|time| time.parse().ok()).expect("a time"));
+    }
+    report.median("faces", "first view of the console", times, "ms");
+    drop(serving.stdin.take());
+    serving.wait().await.expect("an end");
 }
 
 /// Our program with this database.
@@ -71,9 +129,8 @@ async fn token(url: &str) -> String {
     made["secret"].as_str().expect("a token").to_owned()
 }
 
-/// Asks for pages for this long, at a fixed rate, whatever the answers take.
-async fn ask(url: &str, lasts: Duration, report: &mut Report) {
-    let token = token(url).await;
+/// A server of the API and of the console, and where it listens.
+async fn serve(url: &str) -> (Child, SocketAddr) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     drop(free);
@@ -84,10 +141,17 @@ async fn ask(url: &str, lasts: Duration, report: &mut Report) {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let mut serving = serving.spawn().expect("our own program");
+    let serving = serving.spawn().expect("our own program");
     while std::net::TcpStream::connect(address).is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    (serving, address)
+}
+
+/// Asks for pages for this long, at a fixed rate, whatever the answers take.
+async fn ask(url: &str, lasts: Duration, report: &mut Report) {
+    let token = token(url).await;
+    let (mut serving, address) = serve(url).await;
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let took = Arc::new(Mutex::new(Vec::new()));
     let mut requests = JoinSet::new();

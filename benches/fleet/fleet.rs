@@ -17,7 +17,7 @@ use lgi_mm::{
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use testkit::paper_job;
+use testkit::{copy_job, paper_job};
 use tokio::process::{Child, Command};
 
 /// What the jobs of a fleet do.
@@ -57,7 +57,7 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
         deposit: Amount::ZERO,
     };
     orders::order(pool, model, start, "bench").await.expect("a start");
-    clone_jobs(pool, model.0, count - 1, wallets).await;
+    copy_job(pool, model.0, count - 1, wallets).await;
     for statement in [
         // The first DCA buy is due immediately and would be a trade.
         "UPDATE jobs SET last_fills = jsonb_build_object('dca', now())",
@@ -68,26 +68,6 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
     ] {
         sqlx::query(statement).execute(pool).await.expect("a statement");
     }
-}
-
-/// Copies a job that the program's own code created and started.
-async fn clone_jobs(pool: &PgPool, model: i64, copies: i64, wallets: i64) {
-    let jobs = "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address,
-                    quote_symbol, quote_decimals, mode, status, cycle, config, config_version, version, started_at)
-                SELECT realm, chain, '0x' || lpad(to_hex(1000000 + n % $3), 40, '0'), '0x' || lpad(to_hex(n), 40, '0'),
-                    token_symbol, token_decimals, quote_address, quote_symbol, quote_decimals, mode, status, cycle,
-                    config, config_version, version, started_at
-                FROM jobs, generate_series(1, $2) n WHERE id = $1";
-    sqlx::query(jobs)
-        .bind(model)
-        .bind(copies)
-        .bind(wallets)
-        .execute(pool)
-        .await
-        .expect("copies");
-    let slots = "INSERT INTO job_slots (job_id, next_slot, due_at)
-                 SELECT j.id, s.next_slot, s.due_at FROM jobs j, job_slots s WHERE s.job_id = $1 AND j.id <> $1";
-    sqlx::query(slots).bind(model).execute(pool).await.expect("slots");
 }
 
 /// Running schedulers and workers, killed when this value is dropped.

@@ -277,6 +277,7 @@ fn setting(postgres: &Postgres) -> Vec<(String, String)> {
 fn goals(report: &Report) -> Vec<Goal> {
     let mut goals = rates(report);
     goals.extend(promptness(report));
+    goals.extend(loaded(report));
     goals
 }
 
@@ -343,5 +344,25 @@ fn promptness(report: &Report) -> Vec<Goal> {
         ),
         at_most("claim of a due job, 100,000 jobs against 10,000", claims, 1.1),
         at_least("rate with the long history against without", long, 0.9),
+    ]
+}
+
+/// Trades, and faces next to them.
+fn loaded(report: &Report) -> Vec<Goal> {
+    let busy = report.first("lateness", "next to 200 pages a second", ": p99");
+    let wallets = report.first("ticks", "1000 wallets", "4 workers");
+    vec![
+        at_least("paper trades a second over 1,000 wallets", wallets, 200.0),
+        at_least(
+            "pages of the list a second",
+            report.value("faces", "pages answered"),
+            199.0,
+        ),
+        at_most("p99 lateness next to them, ms", busy, 250.0),
+        at_most(
+            "first view of the console with 10,000 jobs, ms",
+            report.value("faces", "first view of the console"),
+            1_000.0,
+        ),
     ]
 }

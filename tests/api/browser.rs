@@ -1,4 +1,5 @@
-//! The console in a real browser: `console/test/walk.mjs` walks through it, and this keeps the daemon.
+//! The console in a real browser: `console/test/walk.mjs` walks through it, `console/test/many.mjs` looks at many jobs, and
+//! this keeps the daemon.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -149,11 +150,8 @@ impl Installation {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_console_works_in_a_browser_through_a_restart_in_two_tabs_and_without_axe_violations() {
-    if !is_there() {
-        return;
-    }
+/// An installation that serves, and a link into it.
+async fn served(begin: impl AsyncFnOnce(&Installation)) -> (Installation, Running, Value) {
     let begun = Instant::now();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -163,14 +161,67 @@ async fn the_console_works_in_a_browser_through_a_restart_in_two_tabs_and_withou
         dir: tempfile::tempdir().expect("a directory"),
         address,
     };
-    installation.start("0x0000000000000000000000000000000000000001", "CALM");
-    installation.start("0x0000000000000000000000000000000000000002", "LOUD");
-    let mut daemon = Some(installation.daemon());
+    begin(&installation).await;
+    let daemon = installation.daemon();
     while std::net::TcpStream::connect(&installation.address).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(60), "never served");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let link = installation.cli(&["console"]);
+    (installation, daemon, link)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_jobs_are_shown_by_the_page_and_each_is_found() {
+    const JOBS: i64 = 10_000;
+    if !is_there() {
+        return;
+    }
+    let (installation, daemon, link) = served(async |installation| {
+        // Nothing is due while the test looks.
+        let token = "0x00000000000000000000000000000000000f0000";
+        let yearly = [
+            "--set",
+            "schedule.cron=0 0 0 1 1 *",
+            "--set",
+            "price.sources=[\"generated\"]",
+        ];
+        let start = ["start", token, "--mode", "accumulate", "--symbol", "CALM"];
+        installation.cli(&[&start[..], &yearly[..]].concat());
+        testkit::copy_job(&installation.db.pool, 1, JOBS - 1, 100).await;
+    })
+    .await;
+    let last: String = sqlx::query_scalar("SELECT token_address::text FROM jobs ORDER BY id DESC LIMIT 1")
+        .fetch_one(&installation.db.pool)
+        .await
+        .expect("the last job");
+    let jobs = JOBS.to_string();
+    let mut seen = 0;
+    walk(
+        "many.mjs",
+        &link,
+        &[("JOBS", &jobs), ("TOKEN", &last)],
+        async |line| {
+            assert!(line.starts_with("first view "), "{line}");
+            seen += 1;
+        },
+    )
+    .await;
+    assert_eq!(seen, 1);
+    drop(daemon);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_works_in_a_browser_through_a_restart_in_two_tabs_and_without_axe_violations() {
+    if !is_there() {
+        return;
+    }
+    let (installation, daemon, link) = served(async |installation| {
+        installation.start("0x0000000000000000000000000000000000000001", "CALM");
+        installation.start("0x0000000000000000000000000000000000000002", "LOUD");
+    })
+    .await;
+    let mut daemon = Some(daemon);
     let (daemon, installation) = (&mut daemon, &installation);
     walk("walk.mjs", &link, &[], async |wish| {
         installation.carry_out(wish, daemon).await

@@ -184,11 +184,11 @@ function Jobs({ now }: { now: string }) {
       {(after.length > 0 || next) && (
         <div class="bar pager">
           <button type="button" disabled={after.length === 0} onClick={() => setAfter(after.slice(0, -1))}>
-            Previous
+            Previous page
           </button>
           <span>Page {after.length + 1}, by number; each page is sorted by itself</span>
           <button type="button" disabled={!next} onClick={() => next && setAfter([...after, next])}>
-            Next
+            Next page
           </button>
         </div>
       )}

@@ -3,6 +3,7 @@
 pub mod clawd;
 pub mod cluster;
 mod contracts;
+mod copies;
 mod database;
 pub mod devnet;
 pub mod liar;
@@ -18,6 +19,7 @@ pub mod statements;
 pub mod unsteady;
 
 pub use contracts::contracts;
+pub use copies::copy_job;
 pub use database::{TestDb, db, empty_db};
 pub use paper::paper_job;
 pub use process::quick_daemon;
