@@ -19,7 +19,6 @@ COPY crates crates
 RUN mkdir -p src benches/fleet \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs benches/live.rs \
-    && cp src/main.rs benches/rules.rs \
     && cp src/main.rs benches/backtest.rs \
     && cp src/main.rs benches/fleet/main.rs \
     && touch src/lib.rs \

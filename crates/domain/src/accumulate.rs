@@ -88,7 +88,7 @@ fn take_profit(
     };
     let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_take_profit_pct);
     let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
-    if facts.price.compare_to_percent_of(left_pct, high)? == Ordering::Greater {
+    if facts.price.compare_to_percent_of(left_pct, high) == Ordering::Greater {
         return Ok(RuleOutcome::Silent);
     }
     let amount = facts
@@ -134,19 +134,14 @@ fn reaches_goal(
     let position = &facts.position;
     let cooling = profit_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
     let below_step = match profit_step(position, &facts.last) {
-        Some(step) => facts.price.compare_to_percent_of(goal_pct, step)? == Ordering::Less,
+        Some(step) => facts.price.compare_to_percent_of(goal_pct, step) == Ordering::Less,
         None => false,
     };
     if cooling || below_step {
         return Ok(false);
     }
-    let value = position.token_value(facts.price, Rounding::Down)?;
-    let goal = position.cost_basis.decimal().checked_mul(goal_pct);
-    let gained = value.decimal().checked_mul(Decimal::ONE_HUNDRED);
-    match (gained, goal) {
-        (Some(gained), Some(goal)) => Ok(gained >= goal),
-        _ => Err(MoneyError::OutOfRange),
-    }
+    let worth = position.token_worth(facts.price)?;
+    Ok(worth.compare_to_percent_of_cost(goal_pct, position.cost_basis) != Ordering::Less)
 }
 
 /// The high of a trailing take-profit to remember after a tick; its sale forgets it.
@@ -179,14 +174,12 @@ impl Buying<'_> {
         let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
             return Ok(RuleOutcome::Silent);
         };
-        let is_dip = |price: Price| -> Result<bool, MoneyError> {
-            Ok(price.compare_to_percent_of(floor_pct, facts.recent_high)? != Ordering::Greater)
-        };
-        if !is_dip(facts.price)? {
+        let is_dip =
+            |price: Price| price.compare_to_percent_of(floor_pct, facts.recent_high) != Ordering::Greater;
+        if !is_dip(facts.price) {
             return Ok(RuleOutcome::Silent);
         }
-        let confirmed = facts.previous_price.map_or(Ok(false), is_dip)?;
-        if !confirmed {
+        if !facts.previous_price.is_some_and(is_dip) {
             return Ok(RuleOutcome::Held(HoldReason::DipUnconfirmed));
         }
         let money = config

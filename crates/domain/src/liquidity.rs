@@ -83,14 +83,14 @@ fn spread(
     mean: Price,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
-    let below = |distance_pct: Decimal| {
+    let below = |distance_pct: Decimal| -> Result<Ordering, MoneyError> {
         let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;
-        facts.price.compare_to_percent_of(percent, mean)
+        Ok(facts.price.compare_to_percent_of(percent, mean))
     };
     let above_pct = sum(Decimal::ONE_HUNDRED, config.spread_pct)?;
     let side = if below(config.spread_pct)? == Ordering::Less {
         Side::Buy
-    } else if facts.price.compare_to_percent_of(above_pct, mean)? == Ordering::Greater {
+    } else if facts.price.compare_to_percent_of(above_pct, mean) == Ordering::Greater {
         Side::Sell
     } else {
         return Ok(RuleOutcome::Silent);
@@ -139,12 +139,12 @@ fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, M
 fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let target = config.target_ratio_pct;
     let band = band(config)?;
-    let token = facts.position.token_value(facts.price, Rounding::Down)?;
-    let total = token.checked_add(facts.position.quote_value(Rounding::Down)?)?;
-    let token_times_100 = product(token, Decimal::ONE_HUNDRED)?;
-    if token_times_100 > product(total, band.highest_pct)? {
+    let token = facts.position.token_worth(facts.price)?;
+    let total = token.checked_add(facts.position.quote_worth()?)?;
+    let is = |order: Ordering, percent: Decimal| token.compare_to_percent_of(percent, total) == order;
+    if is(Ordering::Greater, band.highest_pct) {
         sell(Reason::Rebalance, above_ratio(target, facts)?, None, facts)
-    } else if token_times_100 < product(total, band.lowest_pct)? {
+    } else if is(Ordering::Less, band.lowest_pct) {
         let plan = Plan::buy(Reason::Rebalance, below_ratio(target, facts)?, facts)?;
         Ok(RuleOutcome::of(plan, None))
     } else {
@@ -187,10 +187,6 @@ fn sell(
     let clipped_by = clipped_by.or(few);
     let plan = Plan::sell(reason, amount.min(position.token_balance), facts)?;
     Ok(RuleOutcome::of(plan, clipped_by))
-}
-
-fn product(value: Usd, factor: Decimal) -> Result<Decimal, MoneyError> {
-    value.decimal().checked_mul(factor).ok_or(MoneyError::OutOfRange)
 }
 
 fn sum(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {

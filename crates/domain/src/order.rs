@@ -156,7 +156,7 @@ struct Line {
 impl Line {
     /// Whether the price is at the line, or worse.
     fn is_reached(&self, side: OrderSide, price: Price) -> Result<bool, MoneyError> {
-        let compared = price.compare_to_percent_of(self.percent, self.from)?;
+        let compared = price.compare_to_percent_of(self.percent, self.from);
         Ok(match side {
             OrderSide::Buy => compared != Ordering::Less,
             OrderSide::Sell => compared != Ordering::Greater,

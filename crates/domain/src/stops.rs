@@ -12,7 +12,7 @@ use super::{
     Timestamp,
     config::{AccumulateConfig, AfterStop, ScheduleConfig},
     decision::{Facts, LastFills, Plan, Position, Reason, Side},
-    units::{MoneyError, Price, Rounding},
+    units::{MoneyError, Price},
 };
 
 /// An accepted price that is older than this, and than two slots, confirms no stop.
@@ -71,7 +71,7 @@ pub fn state(
 fn is_at_trailing_line(config: &AccumulateConfig, high: Price, price: Price) -> Result<bool, MoneyError> {
     let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_stop_pct);
     let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
-    Ok(price.compare_to_percent_of(left_pct, high)? != Ordering::Greater)
+    Ok(price.compare_to_percent_of(left_pct, high) != Ordering::Greater)
 }
 
 /// The high that the trailing stop is measured from, this tick's price included; `None`: it is off, or not armed. It
@@ -107,13 +107,8 @@ fn arms_trailing(config: &AccumulateConfig, position: &Position, price: Price) -
     let Some(goal_pct) = trailing_goal_pct(config, position)? else {
         return Ok(config.trailing_arm_pct.is_zero());
     };
-    let value = position.token_value(price, Rounding::Down)?;
-    let gained = value.decimal().checked_mul(Decimal::ONE_HUNDRED);
-    let goal = position.cost_basis.decimal().checked_mul(goal_pct);
-    match (gained, goal) {
-        (Some(gained), Some(goal)) => Ok(gained >= goal),
-        _ => Err(MoneyError::OutOfRange),
-    }
+    let worth = position.token_worth(price)?;
+    Ok(worth.compare_to_percent_of_cost(goal_pct, position.cost_basis) != Ordering::Less)
 }
 
 /// A trailing stop is armed once the holding is worth this many per cent of its cost; `None`: it needs no gain, or with
@@ -142,13 +137,8 @@ fn is_at_loss_line(config: &AccumulateConfig, position: &Position, price: Price)
     let Some(left_pct) = loss_left_pct(config, position)? else {
         return Ok(false);
     };
-    let value = position.token_value(price, Rounding::Down)?;
-    let left = value.decimal().checked_mul(Decimal::ONE_HUNDRED);
-    let line = position.cost_basis.decimal().checked_mul(left_pct);
-    match (left, line) {
-        (Some(left), Some(line)) => Ok(left <= line),
-        _ => Err(MoneyError::OutOfRange),
-    }
+    let worth = position.token_worth(price)?;
+    Ok(worth.compare_to_percent_of_cost(left_pct, position.cost_basis) != Ordering::Greater)
 }
 
 /// A stop-loss fires once the holding is worth this many per cent of its cost; `None`: with this position it cannot.

@@ -10,7 +10,7 @@ mod usd;
 mod wide;
 
 pub use amount::Amount;
-pub use price::Price;
+pub use price::{Price, Worth};
 pub use rounding::{
     BPS, MoneyError, NATIVE_DECIMALS, ParseUnitError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE,
 };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{last_fills::LastFills, peers::Peers};
 use crate::{
     Timestamp,
-    units::{Amount, MoneyError, Price, Rounding, Usd},
+    units::{Amount, MoneyError, Price, Rounding, Usd, Worth},
 };
 
 /// Inputs of the rules, in addition to the configuration.
@@ -91,6 +91,24 @@ impl Position {
     pub fn quote_value(&self, rounding: Rounding) -> Result<Usd, MoneyError> {
         self.quote_balance
             .value(self.quote_decimals, self.quote_price, rounding)
+    }
+
+    /// What the tokens held are worth, to be compared.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn token_worth(&self, price: Price) -> Result<Worth, MoneyError> {
+        self.token_balance
+            .worth(self.token_decimals, price, Rounding::Down)
+    }
+
+    /// What the quote owned is worth, to be compared.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn quote_worth(&self) -> Result<Worth, MoneyError> {
+        self.quote_balance
+            .worth(self.quote_decimals, self.quote_price, Rounding::Down)
     }
 }
 

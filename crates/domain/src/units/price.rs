@@ -8,25 +8,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     amount::Amount,
-    rounding::{MoneyError, Rounding},
+    rounding::{MoneyError, Rounding, USD_SCALE},
     text::exact_decimal,
     usd::Usd,
-    wide::{divide, mantissa_of, narrow, normalized, pow10, token_digits, usd_units, wide},
+    wide::{
+        compare_products, compare_to_percent, divide, mantissa_of, narrow, normalized, pow10, power,
+        token_digits, usd_units, wide,
+    },
 };
 
 /// Most digits after the point that a price keeps.
 const PRICE_SCALE_MAX: u32 = 28;
-
-/// Powers of ten, from the 0th to the 18th.
-const POWERS: [u64; 19] = {
-    let mut powers = [1_u64; 19];
-    let mut index = 1;
-    while index < powers.len() {
-        powers[index] = powers[index - 1].saturating_mul(10);
-        index += 1;
-    }
-    powers
-};
 
 /// Beyond 10^20 USD, in units of 10^-18.
 const SHORT_UNITS_MAX: u128 = 10_u128.pow(38);
@@ -135,9 +127,8 @@ impl Price {
     pub fn short_units(self) -> Option<u128> {
         let missing = Self::SHORT_UNIT_DIGITS.checked_sub(self.0.scale())?;
         let mantissa = u128::try_from(self.0.mantissa()).ok()?;
-        let power = POWERS.get(usize::try_from(missing).ok()?)?;
         mantissa
-            .checked_mul(u128::from(*power))
+            .checked_mul(power(missing)?)
             .filter(|units| *units < SHORT_UNITS_MAX)
     }
 
@@ -164,17 +155,15 @@ impl Price {
 }
 
 impl Price {
-    /// How this price compares with `percent` per cent of `reference`.
-    ///
-    /// # Errors
-    /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
-    pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Result<Ordering, MoneyError> {
-        let own = self.0.checked_mul(Decimal::ONE_HUNDRED);
-        let bound = reference.0.checked_mul(percent);
-        match (own, bound) {
-            (Some(own), Some(bound)) => Ok(own.cmp(&bound)),
-            _ => Err(MoneyError::OutOfRange),
-        }
+    /// How this price compares with `percent` per cent of `reference`, exactly.
+    #[must_use]
+    pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Ordering {
+        compare_to_percent(
+            self.0.mantissa().unsigned_abs(),
+            self.0.scale(),
+            percent,
+            reference.0,
+        )
     }
 }
 
@@ -188,6 +177,47 @@ impl Amount {
         let price = price.decimal();
         let digits = price.scale().saturating_add(token_digits(decimals)?);
         Usd::from_scaled(usd_units(self.units(), mantissa_of(price)?, digits, rounding)?)
+    }
+
+    /// The same for comparisons only, which rules make at every tick.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] beyond about 3.4 * 10^26 USD, or for more than
+    /// [`TOKEN_DECIMALS_MAX`](super::TOKEN_DECIMALS_MAX) decimals.
+    pub fn worth(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Worth, MoneyError> {
+        let price = price.decimal();
+        let digits = price.scale().saturating_add(token_digits(decimals)?);
+        usd_units(self.units(), mantissa_of(price)?, digits, rounding).map(Worth)
+    }
+}
+
+/// US dollars in units of the last digit that [`Usd`] keeps; never negative. Quicker than [`Usd`], and only compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Worth(u128);
+
+impl Worth {
+    /// Sum.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] past 2^128 - 1 units.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        self.0
+            .checked_add(other.0)
+            .map(Self)
+            .ok_or(MoneyError::OutOfRange)
+    }
+
+    /// How this compares with `percent` per cent of a cost, exactly.
+    #[must_use]
+    pub fn compare_to_percent_of_cost(self, percent: Decimal, cost: Usd) -> Ordering {
+        compare_to_percent(self.0, USD_SCALE, percent, cost.decimal())
+    }
+
+    /// How this compares with `percent` per cent of `whole`, exactly. `percent` is not negative.
+    #[must_use]
+    pub fn compare_to_percent_of(self, percent: Decimal, whole: Self) -> Ordering {
+        let factors = (percent.mantissa().unsigned_abs(), whole.0);
+        compare_products(self.0, factors, percent.scale().saturating_add(2), 0)
     }
 }
 

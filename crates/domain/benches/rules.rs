@@ -1,5 +1,5 @@
 //! Decisions per second of one core: the rules and limits of a tick on facts that are already loaded.
-//! `cargo bench --bench rules`; scripts/bench runs it too. The figures are in docs/performance.md.
+//! `cargo bench -p lgi-mm-domain`; scripts/bench runs it too. The figures are in docs/performance.md.
 #![expect(clippy::expect_used, reason = "a failure ends the benchmark")]
 
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::hint::black_box;
 use alloy_primitives::U256;
 use chrono::{DateTime, TimeDelta};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lgi_mm::domain::{
+use lgi_mm_domain::{
     config::JobConfig,
     decision::{Decision, Facts, LastFills, MovingAverage, Peers, Position, Spent},
     job::JobMode,
