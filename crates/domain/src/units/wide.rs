@@ -162,6 +162,18 @@ pub(super) fn compare_to_percent(units: u128, scale: u32, percent: Decimal, refe
 
 /// How `own * 10^missing` compares with the product of `factors`, times `10^spare`.
 pub(super) fn compare_products(own: u128, factors: (u128, u128), missing: u32, spare: u32) -> Ordering {
+    // Two products of 64 bits each need no check, and are what most ticks compare.
+    let short = |value: u128| u64::try_from(value).ok();
+    if let (0, Some(power), Some(own), Some(percent), Some(reference)) = (
+        spare,
+        power(missing).and_then(short),
+        short(own),
+        short(factors.0),
+        short(factors.1),
+    ) {
+        let product = |a: u64, b: u64| u128::from(a).saturating_mul(u128::from(b));
+        return product(own, power).cmp(&product(percent, reference));
+    }
     compare_short(own, factors, missing, spare).unwrap_or_else(|| compare_long(own, factors, missing, spare))
 }
 
