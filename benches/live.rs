@@ -14,12 +14,12 @@ mod costs;
 
 use std::time::{Duration, Instant};
 
-use lgi_mm::devnet::BlockTime;
+use lgi_mm::{devnet::BlockTime, domain::pool::Pool};
 use serde_json::json;
-use testkit::live::World;
+use testkit::live::{World, coins};
 
 /// Jobs of the one wallet, each with its own token: each has at most one open trade.
-const JOBS: usize = 40;
+const JOBS: usize = 120;
 /// Duration of the measurement, after a warm-up.
 const MEASURED: Duration = Duration::from_secs(45);
 const METRICS: &str = "127.0.0.1:19464";
@@ -85,6 +85,10 @@ async fn rate() {
     for number in 0..JOBS {
         let symbol = format!("B{number}");
         let token = world.devnet.add_token(&symbol, 18).await.expect("a token");
+        let pool = world
+            .devnet
+            .add_pool(token, coins(1_000_000), coins(100), Pool::V3(3_000));
+        pool.await.expect("a pool");
         let rules = json!({
             "accumulate": { "dca_amount_usd": 5, "dca_interval": "1s", "max_accumulation_usd": 100_000, "dip_buy_threshold_pct": 0 },
         });

@@ -53,6 +53,23 @@ pub(in crate::engine) struct Known {
     pub(in crate::engine) calls_next: bool,
 }
 
+/// A trade that may be signed: it was tried out a moment ago.
+pub(in crate::engine) struct Ready {
+    request: SwapRequest,
+    deadline: Timestamp,
+    calls: Vec<Call>,
+    fees: Fees,
+    /// What its gas costs at most.
+    gas: Amount,
+}
+
+/// What a trial came to.
+pub(in crate::engine) enum Tried {
+    Ready(Box<Ready>),
+    /// It is not signed now.
+    Not(Allocation),
+}
+
 /// Calls that may be signed, or why the chain takes none now.
 enum Planned {
     Calls { deadline: Timestamp, calls: Vec<Call> },
@@ -74,46 +91,75 @@ impl From<Submitted> for Allocation {
 }
 
 impl Engine {
-    /// Takes nonces for a pending trade, whose limits are its configuration's: a plan of a row that was changed after
-    /// it was frozen is given up, not signed. Nothing is sent here.
-    pub(in crate::engine) async fn allocate(
+    /// Tries a pending trade out, whose limits are its configuration's: a plan of a row that was changed after it was
+    /// frozen is given up, not signed.
+    pub(in crate::engine) async fn try_out(
         &self,
         job: &Job,
         trade: &Trade,
         market: &Market,
-        known: Known,
-    ) -> Result<Allocation, EngineError> {
-        match &job.refused {
-            Some(refused) => Ok(Allocation::Blocked(format!(
-                "the job's configuration is refused: {refused}"
-            ))),
-            None => self.take_nonces(job, trade, market, known).await,
+        known: Option<&SignerState>,
+    ) -> Result<Tried, EngineError> {
+        if let Some(refused) = &job.refused {
+            let why = format!("the job's configuration is refused: {refused}");
+            return Ok(Tried::Not(Allocation::Blocked(why)));
         }
-    }
-
-    async fn take_nonces(
-        &self,
-        job: &Job,
-        trade: &Trade,
-        market: &Market,
-        Known {
-            signer: known,
-            calls_next,
-        }: Known,
-    ) -> Result<Allocation, EngineError> {
         // Nothing is asked for a wallet that the ledger stops.
-        if let Some(why) = known.as_ref().and_then(stopped) {
-            return Ok(Allocation::Stopped(why));
+        if let Some(why) = known.and_then(stopped) {
+            return Ok(Tried::Not(Allocation::Stopped(why)));
         }
         let request = self.request(job, trade)?;
         // A moment ago, by the database's clock.
         let now = trade.read_at;
         // Asked together: what they need of the chain shares round trips.
-        let (seen, fees, native, planned) = join!(
-            self.counter_since(&job.account, market, known),
+        let (fees, native, planned) = join!(
             market.chain.fees(),
             market.chain.usd_price(Asset::Native),
             self.calls(&request, trade, market, now)
+        );
+        let (deadline, calls) = match planned? {
+            Planned::Calls { deadline, calls } => (deadline, calls),
+            Planned::Halted(why) => return Ok(Tried::Not(Allocation::Stopped(why))),
+        };
+        let fees = fees?;
+        if let Some(why) = too_expensive(market, fees) {
+            return Ok(Tried::Not(Allocation::Stopped(why)));
+        }
+        // The plan was approved a while ago: gas may have risen since.
+        let (gas, gas_usd) = gas_cost(gas_of(&calls), fees, native?.price)?;
+        let allowed = job.config.limits.max_gas_usd;
+        if gas_usd > allowed {
+            let why = format!("gas would cost {gas_usd} USD now, max_gas_usd is {allowed}");
+            return Ok(Tried::Not(Allocation::Blocked(why)));
+        }
+        Ok(Tried::Ready(Box::new(Ready {
+            request,
+            deadline,
+            calls,
+            fees,
+            gas,
+        })))
+    }
+
+    /// Takes nonces for a trade that was tried out. Nothing is sent here.
+    pub(in crate::engine) async fn allocate(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+        ready: &Ready,
+        Known {
+            signer: known,
+            calls_next,
+        }: Known,
+    ) -> Result<Allocation, EngineError> {
+        if let Some(why) = known.as_ref().and_then(stopped) {
+            return Ok(Allocation::Stopped(why));
+        }
+        let assets = [Asset::of(ready.request.token_in), Asset::Native];
+        let (seen, balances) = join!(
+            self.counter_since(&job.account, market, known),
+            market.chain.balances(job.account.wallet, &assets)
         );
         let Some(seen) = seen? else {
             return Ok(Allocation::Stopped(
@@ -123,40 +169,18 @@ impl Engine {
         if let Some(why) = stopped(&seen) {
             return Ok(Allocation::Stopped(why));
         }
-        let (deadline, calls) = match planned? {
-            Planned::Calls { deadline, calls } => (deadline, calls),
-            Planned::Halted(why) => return Ok(Allocation::Stopped(why)),
-        };
-        let fees = fees?;
-        if let Some(why) = too_expensive(market, fees) {
-            return Ok(Allocation::Stopped(why));
-        }
-        // The plan was approved a while ago: gas may have risen since.
-        let units = gas_of(&calls);
-        let (gas, gas_usd) = gas_cost(units, fees, native?.price)?;
-        let allowed = job.config.limits.max_gas_usd;
-        if gas_usd > allowed {
-            return Ok(Allocation::Blocked(format!(
-                "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
-            )));
-        }
-        let assets = [Asset::of(request.token_in), Asset::Native];
-        let (signed, balances) = join!(
-            sign_all(market, &calls, seen.next_nonce, fees),
-            market.chain.balances(job.account.wallet, &assets)
-        );
-        let transactions = match signed {
+        let transactions = match sign_all(market, &ready.calls, seen.next_nonce, ready.fees).await {
             Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
             signed => signed?,
         };
         reach("signed");
-        let reservations = reservations(job, &request, gas, &balances?)?;
+        let reservations = reservations(job, &ready.request, ready.gas, &balances?)?;
         let submission = Submission {
             trade,
             account: &job.account,
             seen: &seen,
             transactions: &transactions,
-            deadline,
+            deadline: ready.deadline,
             reservations: &reservations,
             pipeline_max: self.settings.pipeline_max,
             first_check: self.follows,

@@ -4,15 +4,16 @@ use crate::engine::{
     core::Engine,
     error::EngineError,
     progress::{BLOCKED_INTERVALS, Progress},
-    submit::{Allocation, Known},
+    submit::{Allocation, Known, Ready, Tried},
 };
 use crate::{
     ports::{Market, QuoteError},
     store::{
         jobs::Job,
         next::next,
+        signers::SignerState,
         trades::Trade,
-        turns::{self, Turn, Waiting},
+        turns::{self, Turn, TurnState, Waiting},
     },
     telemetry::job_line,
 };
@@ -22,6 +23,13 @@ const TURN_INTERVALS: u32 = 30;
 
 /// Tries of a trade whose counter or balances change while it signs, before it waits for its turn.
 const RACES_MAX: u32 = 4;
+
+/// What the ledger says of a trade's wallet and of its turn there.
+struct Place<'a> {
+    turn: &'a Turn<'a>,
+    state: &'a mut TurnState,
+    signer: Option<SignerState>,
+}
 
 impl Engine {
     /// Assigns nonces to a pending trade, if it is its turn. `after`: the trade after that, if it has them.
@@ -45,25 +53,26 @@ impl Engine {
         if !state.may_go {
             return self.wait_for_turn(&turn, job).await;
         }
-        let alone = self.wallets.alone(&job.account).await;
-        let mut allocated = Ok(Allocation::Raced);
-        for tries in 0..RACES_MAX {
-            if tries > 0 || alone.waited {
-                (state, signer) = next(&self.pool, &turn).await?;
-            }
+        let trial = self.wallets.trial(&job.account).await;
+        if trial.waited {
+            (state, signer) = next(&self.pool, &turn).await?;
             if !state.may_go {
-                break;
-            }
-            let known = Known {
-                signer: signer.take(),
-                calls_next: state.any_waits,
-            };
-            allocated = self.allocate(job, trade, market, known).await;
-            if !matches!(allocated, Ok(Allocation::Raced)) {
-                break;
+                return self.wait_for_turn(&turn, job).await;
             }
         }
-        drop(alone);
+        let allocated = match self.try_out(job, trade, market, signer.as_ref()).await {
+            Ok(Tried::Ready(ready)) => {
+                let place = Place {
+                    turn: &turn,
+                    state: &mut state,
+                    signer,
+                };
+                self.take_nonces(job, trade, market, &ready, place).await
+            }
+            Ok(Tried::Not(why)) => Ok(why),
+            Err(error) => Err(error),
+        };
+        drop(trial);
         match allocated {
             Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
             Ok(Allocation::Recorded(recorded)) => {
@@ -91,6 +100,39 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// Takes the nonces of a trade that was tried out, one trade of the wallet at a time.
+    async fn take_nonces(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+        ready: &Ready,
+        Place {
+            turn,
+            state,
+            mut signer,
+        }: Place<'_>,
+    ) -> Result<Allocation, EngineError> {
+        let alone = self.wallets.alone(&job.account).await;
+        for tries in 0..RACES_MAX {
+            if tries > 0 || alone.waited {
+                (*state, signer) = next(&self.pool, turn).await?;
+            }
+            if !state.may_go {
+                break;
+            }
+            let known = Known {
+                signer: signer.take(),
+                calls_next: state.any_waits,
+            };
+            let allocated = self.allocate(job, trade, market, ready, known).await;
+            if !matches!(allocated, Ok(Allocation::Raced)) {
+                return allocated;
+            }
+        }
+        Ok(Allocation::Raced)
     }
 
     /// Goes to sleep, or continues at once if it is first in line.

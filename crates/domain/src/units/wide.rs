@@ -127,7 +127,10 @@ fn without_zeros(mut mantissa: u128, mut scale: u32) -> (u128, u32) {
 fn short_without_zeros(mantissa: u64, scale: u32) -> (u64, u32) {
     fn less<const POWER: u64>((mantissa, scale): (u64, u32), zeros: u32) -> (u64, u32) {
         if scale >= zeros && mantissa.trailing_zeros() >= zeros && mantissa.is_multiple_of(POWER) {
-            (mantissa / POWER, scale.saturating_sub(zeros))
+            (
+                mantissa.checked_div(POWER).unwrap_or(mantissa),
+                scale.saturating_sub(zeros),
+            )
         } else {
             (mantissa, scale)
         }
