@@ -20,8 +20,8 @@ pub const READS_MAX: usize = 200;
 /// trip.
 const COMPANIONS_MAX: usize = 8;
 
-/// Parts that are asked at most to find the calls that take too much among those of one round trip: six times as many as
-/// it takes for one.
+/// Parts that are asked at most to find the calls that take too much among those of one round trip: six times as many
+/// as it takes for one.
 const PARTS_MAX: usize = 96;
 
 /// As many parts fewer are asked for each that took a node longer than it gives a call.
@@ -194,8 +194,8 @@ enum Told {
 /// A check of three pairs that are nothing, by the precompile of EIP-197: 147,000 units of gas (EIP-1108), little work.
 ///
 /// A call gets at most 63/64 of the gas that is left, and one that burns all of it leaves the next ones 1/64 for each
-/// level of calls: they fail in silence, like a pool that does not exist. If this works as the last one, each call before
-/// that ran out of gas, up to five levels deep, had about two million units and took them all by itself.
+/// level of calls: they fail in silence, like a pool that does not exist. If this works as the last one, each call
+/// before that ran out of gas, up to five levels deep, had about two million units and took them all by itself.
 fn gauge() -> Read {
     Read {
         to: Address::with_last_byte(8),

@@ -20,8 +20,8 @@ const SAMPLES: [usize; 2] = [512, 1_536];
 /// What [`SAMPLES`] differ by, quarters of a byte.
 const QUARTERS: u64 = 4 * 1_024;
 
-/// What the data of transactions costs more for each byte more. It only orders routes: what a trade pays is asked of the
-/// oracle for its own calldata.
+/// What the data of transactions costs more for each byte more. It only orders routes: what a trade pays is asked of
+/// the oracle for its own calldata.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DataPrice {
     /// Wei for [`QUARTERS`].

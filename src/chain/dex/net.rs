@@ -67,8 +67,8 @@ impl Search {
     }
 }
 
-/// Orders offers by what is left of them after their gas and data, the best first. Without a price of gas, or of the coin
-/// in what is traded, by what they give.
+/// Orders offers by what is left of them after their gas and data, the best first. Without a price of gas, or of the
+/// coin in what is traded, by what they give.
 pub(super) fn best_first(
     spec: &ChainSpec,
     request: &SwapRequest,
