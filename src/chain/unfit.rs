@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::error::CallError;
 use crate::domain::backoff::retry_after;
 
 /// Class of an error in a node's answer.
@@ -9,6 +10,9 @@ use crate::domain::backoff::retry_after;
 pub(super) enum Fitness {
     /// About the request: every honest node would return it. A revert, or a refusal.
     Answer,
+    /// The request takes more time than this node gives one, or has a longer answer than is read. Another node may give
+    /// it more; asking this one again helps nothing, a smaller request may.
+    Heavy,
     /// This node, or its provider's plan, lacks the method. Another node may have it.
     Lacks,
     /// Temporary: this node is behind, has pruned the state, or failed internally.
@@ -38,6 +42,27 @@ const ANSWERS: [&str; 19] = [
     "block range",
     "response size exceeded",
     "limited to a",
+];
+
+/// Phrases about the time that a node gives a request, and about the size of what one request returns.
+const HEAVY: [&str; 5] = [
+    "execution aborted",
+    "execution timed out",
+    "execution timeout",
+    "canceled due to enabled timeout",
+    "the answer is longer than",
+];
+
+/// Phrases of answers that say that a call, or one inside it, takes too much gas or memory, or reverts.
+const CALLS: [&str; 8] = [
+    "revert",
+    "out of gas",
+    "outofgas",
+    "gas required exceeds",
+    "invalid opcode",
+    "evm error",
+    "insufficient gas",
+    "response size exceeded",
 ];
 
 /// Phrases about a block or state that this node does not have, or does not have yet.
@@ -155,6 +180,9 @@ pub(super) fn fitness(code: i64, message: &str, has_data: bool) -> Fitness {
     if code == 3 || has_data || says(&ANSWERS) {
         return Fitness::Answer;
     }
+    if says(&HEAVY) {
+        return Fitness::Heavy;
+    }
     if says(&BEHIND) {
         return Fitness::Trouble;
     }
@@ -168,6 +196,34 @@ pub(super) fn fitness(code: i64, message: &str, has_data: bool) -> Fitness {
         return Fitness::Trouble;
     }
     Fitness::Answer
+}
+
+/// Whether an error says that what was called takes too much or reverts. Then a part of several calls may work. Nothing
+/// else says anything about the calls: no refusal for load or rights, no broken connection, no unknown words.
+pub(super) fn is_of_the_calls(error: &CallError) -> bool {
+    let CallError::Node {
+        code, message, data, ..
+    } = error
+    else {
+        return false;
+    };
+    let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
+    match fitness(*code, message, has_data) {
+        Fitness::Heavy => true,
+        Fitness::Answer => {
+            let message = message.to_ascii_lowercase();
+            *code == 3 || has_data || CALLS.iter().any(|words| message.contains(words))
+        }
+        Fitness::Lacks | Fitness::Trouble | Fitness::Overload => false,
+    }
+}
+
+/// Whether it took the node too long or its answer was too long: each of these costs seconds.
+pub(super) fn is_heavy(error: &CallError) -> bool {
+    match error {
+        CallError::Node { code, message, .. } => fitness(*code, message, false) == Fitness::Heavy,
+        CallError::Rpc(_) => false,
+    }
 }
 
 /// Whether a refusal is about the number of requests in a batch, or about batches at all: a smaller one may work.
@@ -245,6 +301,42 @@ mod tests {
             Fitness::Answer,
             "data of a revert"
         );
+    }
+
+    #[test]
+    fn only_what_says_that_calls_take_too_much_or_revert_is_of_the_calls() {
+        let error = |code, message: &str| CallError::Node {
+            endpoint: "a node".to_owned(),
+            code,
+            message: message.to_owned(),
+            data: None,
+        };
+        for (code, message) in [
+            (-32000, "out of gas: gas required exceeds: 50000000"),
+            (-32003, "EVM error OutOfGas"),
+            (-32000, "execution aborted (timeout = 5s)"),
+            (-32016, "eth_call request was canceled due to enabled timeout."),
+            (0, "the answer is longer than 1048576 bytes"),
+            (3, ""),
+            (-32000, "execution reverted"),
+        ] {
+            assert!(is_of_the_calls(&error(code, message)), "{message}");
+        }
+        for (code, message) in [
+            (-32000, "header not found"),
+            (-32005, "rate limit exceeded"),
+            (
+                429,
+                "Your app has exceeded its compute units per second capacity.",
+            ),
+            (-32002, "request timed out"),
+            (-32601, "the method eth_call does not exist/is not available"),
+            (-32000, "unauthorized: invalid project id"),
+            (-32000, "words that nobody has seen"),
+            (-32603, "Internal error"),
+        ] {
+            assert!(!is_of_the_calls(&error(code, message)), "{message}");
+        }
     }
 
     #[test]

@@ -109,7 +109,10 @@ impl Wire {
         if !status.is_success() {
             return Err(self.refusal(response, status, requests.len()).await);
         }
-        let body = self.read(response, bytes_max(requests)).await?;
+        let most = bytes_max(requests);
+        let Some(body) = self.read(response, most).await? else {
+            return self.too_long(requests, most);
+        };
         let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
             let said = self.excerpt(&body);
             return Err(Failure::of(format!("the answer is not JSON: {said}")));
@@ -163,22 +166,35 @@ impl Wire {
         }
     }
 
-    /// The whole body, up to `most` bytes.
-    async fn read(&self, mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
-        let too_long = || Failure::of(format!("the answer is longer than {most} bytes"));
+    /// What a contract returns may be as long as it likes: then the error is about the call.
+    fn too_long(&self, requests: &[Request], most: usize) -> Result<Answers, Failure> {
+        let message = format!("the answer is longer than {most} bytes");
+        match requests {
+            [("eth_call", _)] => Ok(vec![Err(CallError::Node {
+                endpoint: self.endpoint.name().to_owned(),
+                code: 0,
+                message,
+                data: None,
+            })]),
+            _ => Err(Failure::of(message)),
+        }
+    }
+
+    /// The whole body; `None` if it is longer than `most` bytes.
+    async fn read(&self, mut response: Response, most: usize) -> Result<Option<Vec<u8>>, Failure> {
         let told = response.headers().get(CONTENT_LENGTH);
         let told = told.and_then(|told| told.to_str().ok()?.parse::<usize>().ok());
         if told.is_some_and(|told| told > most) {
-            return Err(too_long());
+            return Ok(None);
         }
         let mut body = Vec::with_capacity(told.unwrap_or_default());
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             if body.len().saturating_add(chunk.len()) > most {
-                return Err(too_long());
+                return Ok(None);
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        Ok(Some(body))
     }
 
     /// Sorts answers into the order of the requests.

@@ -25,6 +25,13 @@ const FOLLOWED_MAX: usize = 2_000;
 /// Trades that one process continues at the same moment.
 const DRIVES_AT_ONCE: usize = 32;
 
+/// A look that takes longer waits for nodes that do not answer. It makes its place free: the trades of one chain do not
+/// hold up those of another.
+const LOOK_USUAL: Duration = Duration::from_secs(2);
+
+/// Looks that wait like that at the same moment; any more keep their places.
+const SLOW_AT_ONCE: usize = 512;
+
 /// How long one look may take.
 const LOOK_MAX: Duration = Duration::from_secs(60);
 
@@ -44,6 +51,7 @@ struct Shared {
     engine: Engine,
     most: usize,
     drives: Semaphore,
+    slow: Semaphore,
     followed: Mutex<HashSet<TradeId>>,
     left: Mutex<Vec<TradeId>>,
     tasks: TaskTracker,
@@ -93,6 +101,7 @@ impl Followers {
                 engine: engine.following(lease),
                 most,
                 drives: Semaphore::new(DRIVES_AT_ONCE),
+                slow: Semaphore::new(SLOW_AT_ONCE),
                 followed: Mutex::default(),
                 left: Mutex::default(),
                 tasks: TaskTracker::new(),
@@ -164,10 +173,20 @@ async fn follow(followed: Followed) {
 
 /// Continues a trade, and says when the chain may have more to say of it; `None`: nothing is to be followed any more.
 async fn look(shared: &Shared, trade: TradeId) -> Option<Duration> {
-    let Ok(_turn) = shared.drives.acquire().await else {
+    let Ok(place) = shared.drives.acquire().await else {
         return None;
     };
-    match tokio::time::timeout(LOOK_MAX, shared.engine.carry_on(trade)).await {
+    let looking = tokio::time::timeout(LOOK_MAX, shared.engine.carry_on(trade));
+    tokio::pin!(looking);
+    let looked = match tokio::time::timeout(LOOK_USUAL, &mut looking).await {
+        Ok(looked) => looked,
+        Err(_) => {
+            let waiting = shared.slow.try_acquire();
+            let _kept = waiting.is_err().then_some(place);
+            looking.await
+        }
+    };
+    match looked {
         Ok(Some(Progress::Sent(pause))) => Some(pause.std()),
         Ok(_) => None,
         Err(_) => {

@@ -2,7 +2,7 @@
 
 use alloy_primitives::U256;
 
-use super::best_of::BestOf;
+use super::{best_of::BestOf, data_price::ENVELOPE};
 use crate::{
     chain::{
         contracts::GasPriceOracle,
@@ -11,9 +11,6 @@ use crate::{
     domain::{onchain::Call, units::Amount},
     ports::{QuoteError, RpcError},
 };
-
-/// Bytes of a transaction in addition to its calldata: numbers, addresses, signature; as an L2 counts them.
-const ENVELOPE: usize = 120;
 
 impl BestOf {
     /// What an OP-stack chain takes for the calls' data.

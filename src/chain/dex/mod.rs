@@ -10,6 +10,7 @@ mod choice;
 mod clone;
 mod command;
 mod data_fee;
+mod data_price;
 mod executor;
 mod family;
 mod holdings;

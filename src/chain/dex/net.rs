@@ -1,4 +1,5 @@
-//! What is left of what a route gives once its gas is paid: a longer route must bring more than it costs more.
+//! What is left of what a route gives once its gas, and on an L2 its data, is paid: a longer route must bring more than
+//! it costs more.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,12 @@ use futures::join;
 use serde_json::json;
 
 use super::{
+    api::Bounds,
+    calls::calls,
+    data_price::DataPrice,
     offers::Offer,
     search::{GasPrice, Search},
+    trial::NEVER,
 };
 use crate::{
     chain::{
@@ -37,30 +42,33 @@ impl Search {
             return Some(price);
         }
         let feed = self.spec.contracts.native_usd_feed;
-        let reads = match feed.is_zero() {
-            true => vec![],
-            false => vec![Read::new(feed, &Feed::latestRoundDataCall {})],
-        };
+        let mut reads = DataPrice::reads(self.spec.contracts.gas_price_oracle);
+        let data = reads.len();
+        if !feed.is_zero() {
+            reads.push(Read::new(feed, &Feed::latestRoundDataCall {}));
+        }
         // Asked in the moment in which pools are: one batch for all.
-        let (wei, coin) = join!(
+        let (wei, told) = join!(
             self.rpc.request::<U128>("eth_gasPrice", json!([])),
             read_all(&self.rpc, self.spec.contracts.multicall3, &reads)
         );
-        let coin = coin.unwrap_or_default();
+        let told = told.unwrap_or_default();
+        let (data, coin) = told.split_at_checked(data).unwrap_or_default();
         let coin = decode::<Feed::latestRoundDataCall>(coin.first());
         let price = GasPrice {
             wei: U256::from(wei.ok()?),
             coin: coin
                 .and_then(|round| U256::try_from(round.answer).ok())
                 .unwrap_or_default(),
+            data: DataPrice::understand(data),
         };
         *self.gas.lock().await = Some((Instant::now(), price));
         Some(price)
     }
 }
 
-/// Orders offers by what is left of them after their gas, the best first. Without a price of gas, or of the coin in
-/// what is traded, by what they give.
+/// Orders offers by what is left of them after their gas and data, the best first. Without a price of gas, or of the
+/// coin in what is traded, by what they give.
 pub(super) fn best_first(
     spec: &ChainSpec,
     request: &SwapRequest,
@@ -84,16 +92,34 @@ pub(super) fn best_first(
         let gas = offer
             .gas_units
             .saturating_add(GAS_APPROVE.saturating_mul(approvals));
-        let cost = price.and_then(|price| cost(spec, request, price, (gas, most)));
+        let cost = price.and_then(|price| {
+            let gas = U256::from(gas).checked_mul(price.wei)?;
+            let wei = gas.checked_add(data_cost(spec, request, price, offer))?;
+            cost(spec, request, price, (wei, most))
+        });
         offer.amount_out.saturating_sub(cost.unwrap_or_default())
     };
     offers.sort_by_cached_key(|offer| std::cmp::Reverse((net(offer), offer.amount_out)));
 }
 
-/// What an amount of gas costs, base units of what comes out; `most`: what the best route gives of it for all that
-/// goes in, which tells what one side is worth in the other. `None`: the coin's price is not known there.
-fn cost(spec: &ChainSpec, request: &SwapRequest, price: GasPrice, (gas, most): (u64, U256)) -> Option<U256> {
-    let wei = U256::from(gas).checked_mul(price.wei)?;
+/// What an L2 takes for the data of a route's calls, wei, rounded up; zero where that is not known.
+fn data_cost(spec: &ChainSpec, request: &SwapRequest, price: GasPrice, offer: &Offer) -> U256 {
+    let bounds = Bounds {
+        amount_out_min: offer.amount_out,
+        wallet_min: None,
+        deadline: NEVER,
+        reset_allowance: false,
+    };
+    let cost = price.data.and_then(|data| {
+        let calls = calls(spec, request, &offer.route, bounds).ok()?;
+        data.of(&calls)
+    });
+    cost.unwrap_or_default()
+}
+
+/// What an amount of wei is worth in base units of what comes out, rounded down; `most`: what the best route gives for
+/// all that goes in, which says what one side is worth in the other. `None`: the coin's price is not known there.
+fn cost(spec: &ChainSpec, request: &SwapRequest, price: GasPrice, (wei, most): (U256, U256)) -> Option<U256> {
     let is_coin = |asset| asset == NATIVE || asset == spec.wrapped_native;
     let dollars = || {
         (!price.coin.is_zero())
@@ -140,6 +166,7 @@ mod tests {
         let price = GasPrice {
             wei: U256::from(10_000_000),
             coin: U256::from(200_000_000_000_u64),
+            data: None,
         };
         let of = |token_in, token_out, amount_in, most| {
             let request = SwapRequest {
@@ -153,7 +180,7 @@ mod tests {
                 prove_sell: false,
                 checks: Checks::none(),
             };
-            cost(&spec, &request, price, (100_000, most))
+            cost(&spec, &request, price, (U256::from(100_000) * price.wei, most))
         };
         let wei = U256::from(1_000_000_000_000_u64);
         assert_eq!(of(token, NATIVE, coins(500), coins(1)), Some(wei));

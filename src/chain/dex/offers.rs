@@ -8,6 +8,7 @@ use alloy_primitives::{U256, U512};
 use super::{
     api::Route,
     impact::{self, Yardstick},
+    uniswap_v4::hook,
 };
 use crate::{
     chain::{
@@ -91,6 +92,8 @@ pub(super) async fn offers(
         offer: None,
     };
     let mut walks: Vec<Walk> = routes.iter().map(walk).collect();
+    // What a hook takes is not taken from the pools without one.
+    walks.sort_by_key(|walk| is_hooked(spec, &walk.route));
     let (mut extra, mut told) = (extra.to_vec(), None);
     loop {
         let own = std::mem::take(&mut extra);
@@ -113,6 +116,12 @@ pub(super) async fn offers(
     let mut offers: Vec<Offer> = walks.into_iter().filter_map(Walk::end).collect();
     offers.sort_by_key(|offer| std::cmp::Reverse(offer.amount_out));
     Ok((offers, told.unwrap_or_default()))
+}
+
+/// Whether a hook decides what is given anywhere on the route.
+pub(super) fn is_hooked(spec: &ChainSpec, route: &Route) -> bool {
+    let hops = route.dex.hops(spec, route);
+    hops.iter().any(|hop| hook(&hop.pool).is_some())
 }
 
 /// A route that is asked pool after pool.
@@ -231,7 +240,6 @@ pub(super) async fn amounts(
         |(hops, (_, amount)): (&VecDeque<Route>, &(Route, U256))| (!hops.is_empty()).then_some(*amount);
     let mut amounts: Vec<Option<U256>> = left.iter().zip(questions).map(amount).collect();
     loop {
-        let mut reads = Vec::new();
         let mut asked = Vec::new();
         for (hops, amount) in left.iter_mut().zip(&mut amounts) {
             let next = amount.and_then(|_| hops.pop_front());
@@ -239,18 +247,17 @@ pub(super) async fn amounts(
                 continue;
             };
             match route.dex.ask(spec, &route, units) {
-                Some(read) => {
-                    reads.push(read);
-                    asked.push((route, amount));
-                }
+                Some(read) => asked.push((route, read, amount)),
                 None => *amount = None,
             }
         }
-        if reads.is_empty() {
+        if asked.is_empty() {
             break;
         }
+        asked.sort_by_key(|(route, ..)| is_hooked(spec, route));
+        let reads: Vec<Read> = asked.iter().map(|(_, read, _)| read.clone()).collect();
         let readings = read_all(rpc, spec.contracts.multicall3, &reads).await?;
-        for ((route, amount), reading) in asked.into_iter().zip(&readings) {
+        for ((route, _, amount), reading) in asked.into_iter().zip(&readings) {
             *amount = amount.and_then(|units| route.dex.answer(&route, units, Some(reading)));
         }
     }

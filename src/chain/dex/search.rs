@@ -14,11 +14,11 @@ pub(crate) use super::offers::Offer;
 use super::{
     api::{Dex, Route},
     assets::{Pair, is_foreign, pair_of},
+    data_price::DataPrice,
     list::{DEXES, route},
     offers,
     reverted::Reverted,
     uniswap_v3,
-    uniswap_v4::hook,
 };
 use crate::{
     chain::{
@@ -66,13 +66,15 @@ pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + 
 /// Routes of pairs, and until when they count.
 type Paths = HashMap<Pair, (Vec<Pool>, Instant)>;
 
-/// What a unit of gas costs.
+/// What a unit of gas costs, and what data costs besides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GasPrice {
     /// Wei for a unit.
     pub(super) wei: U256,
     /// The coin's price by its feed, 10^-8 dollars; zero: not known. It only orders routes.
     pub(super) coin: U256,
+    /// What an L2 takes for data; `None`: nothing, or not known.
+    pub(super) data: Option<DataPrice>,
 }
 
 /// The price of gas, and when it was asked.
@@ -279,8 +281,7 @@ impl Search {
 
     /// Whether a hook decides what is given anywhere on the route.
     pub(crate) fn is_hooked(&self, route: &Route) -> bool {
-        let hops = route.dex.hops(&self.spec, route);
-        hops.iter().any(|hop| hook(&hop.pool).is_some())
+        offers::is_hooked(&self.spec, route)
     }
 
     /// When the youngest pool of `token` on each of these routes was made, where that was seen.

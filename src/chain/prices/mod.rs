@@ -217,13 +217,6 @@ impl OnchainPrices {
         let wishes = self.wishes(distinct).await;
         let mut reads = feed::reads(self.spec()).to_vec();
         let head = reads.len();
-        let tokens = self.contracts(distinct);
-        reads.extend(
-            tokens
-                .iter()
-                .map(|token| Read::new(*token, &Erc20::decimalsCall {})),
-        );
-        let told = head..reads.len();
         let mut places = Vec::with_capacity(wishes.len());
         for wish in &wishes {
             let from = reads.len();
@@ -232,6 +225,13 @@ impl OnchainPrices {
             }
             places.push(from..reads.len());
         }
+        // Last: what a token's code takes is not taken from the pools.
+        let (tokens, told) = (self.contracts(distinct), reads.len()..);
+        reads.extend(
+            tokens
+                .iter()
+                .map(|token| Read::new(*token, &Erc20::decimalsCall {})),
+        );
         let readings = self.read(&reads).await?;
         let native = feed::understand(self.spec(), readings.get(..head).unwrap_or_default())
             .ok_or("the chain does not report its time")?;

@@ -22,6 +22,7 @@ mod paths;
 mod payouts;
 mod reorgs;
 mod requests;
+mod reverts;
 mod routers;
 mod secrets;
 mod statements;

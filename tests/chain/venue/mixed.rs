@@ -1,9 +1,11 @@
 //! Routes through pools of several versions of Uniswap: found, quoted, traded both ways in one transaction each, and
 //! nothing of them stays in the router.
 
-use alloy_primitives::{Address, U256};
+use std::sync::Arc;
+
+use alloy_primitives::{Address, Bytes, U256};
 use lgi_mm::{
-    chain::{BestOf, Rpc},
+    chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
     domain::{
         onchain::SwapRequest,
@@ -299,4 +301,38 @@ async fn a_route_that_brings_more_is_taken_only_while_its_gas_is_worth_it() {
         goes_through(&world, token, near, 1).await,
         "and again when gas is cheap"
     );
+}
+
+#[tokio::test]
+async fn a_route_that_brings_more_is_taken_only_while_its_data_is_worth_it() {
+    let (mut world, [near, _]) = World::with_connectors().await;
+    let (weth, oracle) = (world.at().weth, Address::repeat_byte(0x0e));
+    let token = world.devnet.add_token("DATED", 18).await.expect("a token");
+    let stakes = [(token, coins(1_000_000)), (near, coins(300_000))];
+    pool(&world, V2, stakes, false).await;
+    pool(&world, V3, [(near, coins(300_000)), (weth, coins(100))], false).await;
+    // The pool with the coin gives half a per cent less: of a tenth of a coin, five ten-thousandths.
+    pool(&world, V3, [(token, coins(990_000)), (weth, coins(100))], false).await;
+    let mut keys = world.devnet.chain_file();
+    keys.connectors = Some(vec![near]);
+    keys.contracts.insert("gas_price_oracle".to_owned(), oracle);
+    world.spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
+    // A second swap takes some two hundred bytes more, of which half are zeros.
+    for (gwei, longer) in [(1_u32, true), (30_000, false), (1, true)] {
+        // The length of what is asked about, times so many gwei.
+        let [_, high, middle, low] = gwei.to_be_bytes();
+        let code = [
+            0x60, 0x24, 0x35, 0x62, high, middle, low, 0x02, 0x63, 0x3b, 0x9a, 0xca, 0x00, 0x02, 0x5f, 0x52,
+            0x60, 0x20, 0x5f, 0xf3,
+        ];
+        let code = Bytes::copy_from_slice(&code);
+        world
+            .devnet
+            .node
+            .set_code(oracle, &code)
+            .await
+            .expect("an oracle");
+        let taken = goes_through(&world, token, near, 1).await;
+        assert_eq!(taken, longer, "{gwei} gwei for a byte");
+    }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod aerodrome;
+mod burners;
 mod few_units;
 mod kept;
 mod liars;

@@ -5,18 +5,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy_primitives::Address;
 use lgi_mm::{
-    domain::{ids::TradeId, span::Span},
-    engine::{Engine, Tick, TickOutcome},
-    paper::{FaultKind, PaperMarkets},
+    domain::{
+        chains,
+        ids::TradeId,
+        job::{JobId, JobMode},
+        span::Span,
+        units::Amount,
+    },
+    engine::{Engine, EngineError, EngineSettings, Tick, TickOutcome},
+    paper::{Fault, FaultKind, PaperMarkets},
     runner::{
         follow::Followers,
         scheduler::{self, SchedulerSettings},
     },
-    store,
+    store::{
+        self, jobs,
+        orders::{self, Order},
+    },
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use testkit::statements::{Statement, Statements};
+use testkit::{
+    paper_job,
+    statements::{Statement, Statements},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::world::{Market, TOKEN, World, accumulate, create, engine_settings, paper_settings};
@@ -141,6 +154,62 @@ async fn a_trade_that_is_followed_twice_is_filled_once() {
     }
     assert_eq!(world.count("SELECT count(*) FROM fills").await, 5);
     world.assert_ledger_equals_venue().await;
+}
+
+/// More trades than are looked at at once, on a chain whose answers come late.
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_of_a_chain_that_answers_late_hold_up_none_of_another_chain() {
+    let world = World::new(accumulate()).await;
+    let settings = EngineSettings {
+        pipeline_max: 64,
+        ..engine_settings()
+    };
+    let market = Arc::new(world.market.clone());
+    let engine = Engine::new(world.pool.clone(), market, world.paper.clone(), settings);
+    let mut late_ones = Vec::new();
+    for number in 1..=40 {
+        late_ones.push(create(&world.pool, Address::with_last_byte(number), accumulate()).await);
+    }
+    let late = Fault {
+        delay: Span::from_secs(40),
+        ..Fault::new(FaultKind::Late, "base")
+    };
+    world.paper.faults().add(&late).await.expect("a fault");
+    let stop = CancellationToken::new();
+    let followers = Followers::new(&engine, LEASE, stop.clone());
+    for trade in traded(&engine, &late_ones).await {
+        assert!(followers.follow(trade));
+    }
+    // They are signed, and their answers do not come.
+    let signed = "SELECT least(count(*), 32) FROM attempts";
+    until(&world.pool, signed, 32).await;
+    let usdc = chains::find("ethereum").expect("a chain").usdc;
+    let mut new = paper_job(TOKEN, "OTHER", JobMode::Accumulate, accumulate());
+    (new.account.chain, new.quote.address) = ("ethereum".to_owned(), usdc);
+    let job = jobs::create(&world.pool, &new, "test").await.expect("a job");
+    let order = Order::Start {
+        deposit: Amount::ZERO,
+    };
+    orders::order(&world.pool, job, order, "test")
+        .await
+        .expect("started");
+    for trade in traded(&engine, &[job]).await {
+        assert!(followers.follow(trade));
+    }
+    until(&world.pool, EXECUTED, 1).await;
+    stop.cancel();
+}
+
+/// The trades of a slice of jobs, each of which buys.
+async fn traded(engine: &Engine, jobs: &[JobId]) -> Vec<TradeId> {
+    let slot = store::now(engine.pool()).await.expect("now");
+    let ticks: Vec<Tick> = jobs.iter().map(|job| Tick { job: *job, slot }).collect();
+    let traded = |outcome: Result<TickOutcome, EngineError>| match outcome {
+        Ok(TickOutcome::Traded { trade }) => trade,
+        other => panic!("no trade: {other:?}"),
+    };
+    let results = engine.evaluate(&ticks).await.into_iter();
+    results.map(|result| traded(result.outcome)).collect()
 }
 
 async fn through(door: &Statements) -> PgPool {
