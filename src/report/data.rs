@@ -161,7 +161,7 @@ pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)>
 }
 
 /// The trades that are drawn and listed.
-fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
+pub(super) fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
     let too_many = too_many(trades);
     let mut seen = BTreeMap::<Reason, usize>::new();
     trades

@@ -6,7 +6,7 @@ use super::html::{
     cell, count, dollars, duration, escape, list, moment, number, percent, price, signed, table, tokens, tone,
 };
 use crate::{
-    backtest::result::{BacktestResult, Benchmark, Comparison, Summary},
+    backtest::result::{BacktestResult, Benchmark, Comparison, SeriesSummary, Summary},
     domain::{
         decision::{Reason, Side},
         job::JobMode,
@@ -28,6 +28,19 @@ pub(super) fn period(result: &BacktestResult) -> String {
         ),
         _ => "No tick was due within the prices".to_owned(),
     }
+}
+
+/// Where prices come from.
+pub(super) fn source(series: &SeriesSummary) -> String {
+    format!(
+        "{}, {} {} from {} to {} UTC, usually {} apart.",
+        series.name,
+        series.rows,
+        if series.candles { "candles" } else { "rows" },
+        moment(series.first),
+        moment(series.last),
+        series.spacing,
+    )
 }
 
 pub(super) const fn plan_name(plan: Benchmark) -> &'static str {
@@ -124,7 +137,7 @@ fn against(own: &Summary, other: &Comparison) -> Option<String> {
     })
 }
 
-fn card(name: &str, class: &str, big: &str, more: &str) -> String {
+pub(super) fn card(name: &str, class: &str, big: &str, more: &str) -> String {
     format!(
         "<div class=\"card\"><div class=\"name\">{}</div><div class=\"big {class}\">{}</div><div class=\"more\">{}</div></div>",
         escape(name),

@@ -1,19 +1,19 @@
 //! Renders a backtest as one self-contained HTML file: no network, no other file. Pure: a result in, text out.
 
+mod basket;
+mod csp;
 mod data;
 mod error;
 mod figures;
 mod html;
 mod settings;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use sha2::{Digest, Sha256};
-
 use crate::{
     backtest::{result::BacktestResult, thin},
     domain::{Timestamp, job::JobMode},
 };
 
+pub use basket::basket_page;
 pub use data::{POINTS_MAX, TRADES_MAX};
 pub use error::ReportError;
 
@@ -102,29 +102,11 @@ fn inventory(result: &BacktestResult) -> String {
 /// Content security policy: no external resources, and only our three scripts and `more`, by hash.
 #[must_use]
 pub fn policy(more: &[&str]) -> String {
-    let hashes: Vec<String> = [THEME, LIBRARY, CHARTS]
-        .iter()
-        .chain(more)
-        .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script.as_bytes()))))
-        .collect();
-    format!(
-        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
-         form-action 'none'",
-        hashes.join(" ")
-    )
+    csp::of(&[&[THEME, LIBRARY, CHARTS], more].concat())
 }
 
 fn notes(result: &BacktestResult) -> Vec<String> {
-    let series = &result.series;
-    let mut notes = vec![format!(
-        "Prices: {}, {} {} from {} to {} UTC, usually {} apart.",
-        series.name,
-        series.rows,
-        if series.candles { "candles" } else { "rows" },
-        html::moment(series.first),
-        html::moment(series.last),
-        series.spacing,
-    )];
+    let mut notes = vec![format!("Prices: {}", figures::source(&result.series))];
     notes.extend(result.setup.assumptions.iter().cloned());
     notes.push(thin::RULE.to_owned());
     notes.extend(data::too_many(&result.trades).iter().map(|(reason, (count, every))| {

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sweep;
+use chrono::Utc;
+
+use super::{said_report, sweep};
 use crate::{
     app::{
         AppError,
         backtest::{self, BasketRequest},
     },
     backtest::{Detail, basket::BasketResult, result::Summary, series::ReadOptions},
-    cli::out::{Out, dollars, moment, table},
+    cli::out::{Out, dollars, moment, table, unwritable},
     config::{Settings, members},
+    report,
 };
 
 /// What was given for it.
@@ -21,7 +24,8 @@ pub(super) struct Given<'a> {
     pub(super) read: ReadOptions,
     pub(super) sweep: &'a sweep::SweepArgs,
     /// Flags that only one token has, and whether they were given.
-    pub(super) single: [(&'static str, bool); 5],
+    pub(super) single: [(&'static str, bool); 4],
+    pub(super) report: Option<&'a Path>,
 }
 
 pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<(), AppError> {
@@ -47,13 +51,28 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
         members: found,
     };
     if given.sweep.is_asked_for() {
+        if given.report.is_some() {
+            return Err(AppError::Usage(
+                "--report: the sweep of a basket has no report; leave it out, and run the configuration that you want to see \
+                 with --set and --report"
+                    .to_owned(),
+            ));
+        }
         return sweep::run_basket(settings, out, &request, given.sweep);
     }
-    let detail = Detail {
-        trades: out.is_json(),
-        ..Detail::SUMMARY
+    let detail = match given.report {
+        Some(_) => Detail::REPORT,
+        None => Detail {
+            trades: out.is_json(),
+            ..Detail::SUMMARY
+        },
     };
-    let result = backtest::run_basket(settings, &request, detail)?;
+    let (result, charted) = backtest::run_basket(settings, &request, detail)?;
+    if let Some(path) = given.report {
+        let page = report::basket_page(&result, &charted, Utc::now());
+        std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
+        said_report(out, path);
+    }
     out.show(&result, render)
 }
 

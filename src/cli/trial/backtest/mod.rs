@@ -76,7 +76,8 @@ pub struct BacktestArgs {
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
-    /// Write a report with charts to this HTML file; with --sweep: of the best configuration
+    /// Write a report with charts to this HTML file; with --sweep: of the best configuration, and of
+    /// a basket none
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -135,11 +136,11 @@ impl BacktestArgs {
             sweep: &self.sweep,
             single: [
                 ("--trades", self.trades.is_some()),
-                ("--report", self.report.is_some()),
                 ("--decimals", self.decimals.is_some()),
                 ("--symbol", self.symbol.is_some()),
                 ("--tokens", self.tokens.is_some()),
             ],
+            report: self.report.as_deref(),
         }
     }
 
@@ -191,12 +192,16 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     if let Some(path) = &args.report {
         let page = report::page(result, Utc::now()).map_err(|error| AppError::Internal(error.to_string()))?;
         std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
-        out.remark(&format!(
-            "report written to {}: open it in a browser",
-            path.display()
-        ));
+        said_report(out, path);
     }
     Ok(())
+}
+
+fn said_report(out: Out, path: &Path) {
+    out.remark(&format!(
+        "report written to {}: open it in a browser",
+        path.display()
+    ));
 }
 
 /// A row of the CSV. Amounts are exact, in whole tokens.
