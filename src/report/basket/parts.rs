@@ -199,7 +199,7 @@ pub(super) fn trades(result: &BasketResult, names: &[String]) -> String {
         0 => String::new(),
         skipped => {
             format!(
-                "<p class=\"about\">The newest {LISTED}; {skipped} older ones are in the result of --json.</p>"
+                "<p class=\"about\">The newest {LISTED}; {skipped} older ones are left out.</p>"
             )
         }
     };
