@@ -198,9 +198,7 @@ pub(super) fn trades(result: &BasketResult, names: &[String]) -> String {
     let left_out = match skipped {
         0 => String::new(),
         skipped => {
-            format!(
-                "<p class=\"about\">The newest {LISTED}; {skipped} older ones are left out.</p>"
-            )
+            format!("<p class=\"about\">The newest {LISTED}; {skipped} older ones are left out.</p>")
         }
     };
     format!("{left_out}{}", table("", &header, &rows))
