@@ -265,10 +265,7 @@ impl<'a> Runner<'a> {
         self.peak = self.peak.max(net);
         let fall = self.peak.checked_sub(net)?;
         self.deepest.usd = self.deepest.usd.max(fall);
-        let pct = match fall.is_positive() {
-            true => drawdown_pct(self.peak, net, money_in),
-            false => Decimal::ZERO,
-        };
+        let pct = drawdown_pct(self.peak, net, money_in);
         if pct > self.deepest.pct {
             (self.deepest.pct, self.deepest.at) = (pct, Some(at));
         }

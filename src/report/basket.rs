@@ -1,52 +1,74 @@
-//! The report of a basket: value, weights over time, each member's prices with its trades, and the tables. No script
-//! but the theme's.
+//! The report of a basket: value, weights over time, each member's prices with its trades and its weight with its band,
+//! and the tables. No script but the theme's.
 
 mod draw;
 mod parts;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
+use rust_decimal::Decimal;
 
-use self::draw::{Chart, Line, Mark, Spot, chart};
-use super::{csp, data, html};
+use self::draw::{Band, Chart, Line, Mark, Spot, chart};
+use super::{
+    data::{self, drawing},
+    frame, html,
+};
 use crate::{
     backtest::{
-        basket::{BasketResult, Charted},
+        basket::{BasketResult, Charted, MemberResult},
         result::{Point, RunResult, TradeLine},
     },
-    domain::{Timestamp, decision::Side},
+    domain::{
+        Timestamp,
+        basket::{Target, target},
+        decision::Side,
+    },
 };
 
 const PAGE: &str = include_str!("basket.html");
-const STYLE: &str = include_str!("style.css");
-const THEME: &str = include_str!("theme.js");
+
+/// Maximum number of drawn points of each line: the charts have a line for each member.
+pub const BASKET_POINTS_MAX: usize = 3_000;
+
+/// Maximum number of drawn trades, of all members: each is an element of the page.
+const MARKS_MAX: usize = 5_000;
 
 /// The whole page; `made`: when, for the reader.
 #[must_use]
 pub fn basket_page(result: &BasketResult, charted: &Charted, made: Timestamp) -> String {
-    let names: Vec<String> = result.members.iter().map(parts::name).collect();
+    let names = parts::names(result);
     let whole = Whole::of(charted);
     html::fill(PAGE, |place| match place {
-        "policy" => csp::of(&[THEME]),
+        "policy" => frame::policy(&[frame::THEME]),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         "made" => made.format("%Y-%m-%d").to_string(),
-        "title" => format!("Backtest of a basket of {}", html::escape(&names.join(", "))),
-        "heading" => parts::heading(result, &names),
-        "period" => parts::period(&result.summary),
-        "style" => STYLE.to_owned(),
-        "theme" => THEME.to_owned(),
+        "title" => frame::title(
+            &format!("a basket of {}", parts::all(&names)),
+            parts::invented(result),
+        ),
+        "heading" => frame::heading(
+            &format!("A basket of {}", parts::all(&names)),
+            parts::invented(result),
+        ),
+        "period" => parts::period(result),
+        "style" => frame::STYLE.to_owned(),
+        "theme" => frame::THEME.to_owned(),
         "verdict" => parts::verdict(result),
         "cards" => parts::cards(result),
         "warnings" => parts::warnings(result, &names),
         "value" => chart(&value(&whole)),
-        "shares" => chart(&shares(&whole, result, &names)),
-        "prices" => prices(result, &charted.members, &names),
+        "weights" => chart(&weights(&whole, result, &names)),
+        "members" => members(&whole, result, &charted.members, &names),
         "figures" => parts::figures(result, &names),
         "reasons" => parts::reasons(result, &names),
         "trades" => parts::trades(result, &names),
         "config" => parts::config(result, &names),
-        "notes" => html::list("plain", &parts::notes(result, &names)),
+        "notes" => html::list("plain", &parts::notes(result, &names, marks_of_each(result))),
         _ => String::new(),
     })
+}
+
+/// Maximum number of drawn trades of one member.
+fn marks_of_each(result: &BasketResult) -> usize {
+    MARKS_MAX.checked_div(result.members.len()).unwrap_or(MARKS_MAX)
 }
 
 /// A colour for each member.
@@ -111,31 +133,20 @@ fn tokens(point: &Point) -> Option<Decimal> {
         .checked_div(Decimal::ONE_HUNDRED)
 }
 
-/// A number for drawing, never for calculations.
-fn drawing(value: Decimal) -> f64 {
-    value.to_f64().unwrap_or_default()
-}
-
 fn value(whole: &Whole) -> Chart {
-    let mut money = whole.line("Money in", "money", |moment| moment.money);
-    money.dashed = true;
+    let money = Line {
+        dashed: true,
+        ..whole.line("Money in", "money", |moment| moment.money)
+    };
     Chart {
         about: "Value of all tokens and quote of the basket, and the money in, USD".to_owned(),
-        layers: vec![],
         lines: vec![whole.line("Value", "value", |moment| moment.value), money],
-        marks: vec![],
-        unit: "",
-        bounds: None,
+        ..Chart::default()
     }
 }
 
 /// Layers of the members' tokens; what is left above is quote. The targets are those of the configuration.
-fn shares(whole: &Whole, result: &BasketResult, names: &[String]) -> Chart {
-    let part = |sum: Decimal, value: Decimal| {
-        let pct = sum.checked_mul(Decimal::ONE_HUNDRED);
-        let pct = pct.and_then(|pct| pct.checked_div(value)).unwrap_or_default();
-        pct.min(Decimal::ONE_HUNDRED)
-    };
+fn weights(whole: &Whole, result: &BasketResult, names: &[String]) -> Chart {
     let layers = names.iter().enumerate().map(|(member, name)| {
         whole.line(name, &tint(member), |moment| {
             let below: Decimal = moment.tokens.iter().take(member.saturating_add(1)).sum();
@@ -144,65 +155,118 @@ fn shares(whole: &Whole, result: &BasketResult, names: &[String]) -> Chart {
     });
     let mut layers: Vec<Line> = layers.collect();
     layers.push(whole.line("Quote", "h0", |_| Decimal::ONE_HUNDRED));
-    let weight = |member: usize| {
-        let rules = result
-            .members
-            .get(member)
-            .and_then(|member| member.setup.config.rules.basket());
-        rules.map_or(Decimal::ZERO, |rules| rules.weight)
-    };
-    let all: Decimal = (0..names.len()).map(weight).sum();
+    let targets = targets(result);
     // Between two members, and not on the upper edge.
-    let targets = (1..names.len()).map(|count| {
-        let below: Decimal = (0..count).map(weight).sum();
-        let mut line = whole.line("", "text", |_| part(below, all));
-        line.dashed = true;
-        line
+    let lines = (1..targets.len()).map(|count| {
+        let below = targets.iter().take(count).flatten();
+        let below: Decimal = below.map(|target| target.target_pct).sum();
+        Line {
+            dashed: true,
+            ..whole.line("", "text", |_| below)
+        }
     });
     Chart {
         about: "Share of each member's tokens and of the quote in the value, in per cent, with the targets"
             .to_owned(),
-        lines: targets.collect(),
+        lines: lines.collect(),
         layers,
-        marks: vec![],
         unit: " %",
         bounds: Some((0.0, 100.0)),
+        ..Chart::default()
     }
 }
 
-/// A panel for each member: its prices, and where it bought and sold.
-fn prices(result: &BasketResult, runs: &[RunResult], names: &[String]) -> String {
-    let members = result.members.iter().zip(runs).zip(names).enumerate();
+/// Per cent of the value, at most 100; 0 of none.
+fn part(of: Decimal, value: Decimal) -> Decimal {
+    let pct = of.checked_mul(Decimal::ONE_HUNDRED);
+    let pct = pct.and_then(|pct| pct.checked_div(value)).unwrap_or_default();
+    pct.min(Decimal::ONE_HUNDRED)
+}
+
+/// Each member's target, by the weights of all.
+fn targets(result: &BasketResult) -> Vec<Option<Target>> {
+    let rules = |member: &MemberResult| member.setup.config.rules.basket().cloned();
+    let all: Decimal = result
+        .members
+        .iter()
+        .filter_map(rules)
+        .map(|rules| rules.weight)
+        .sum();
+    let members = result.members.iter().map(rules);
     members
-        .map(|(place, ((member, run), name))| {
-            let spots = run.points.iter().map(|point| {
-                let spot: Spot = (point.at.timestamp(), drawing(point.price.decimal()));
-                spot
-            });
-            let decimals = member.setup.token_decimals;
-            let drawn = chart(&Chart {
-                about: format!("Price of {name} over time, USD, with its trades"),
-                layers: vec![],
-                lines: vec![Line {
-                    name: "Price, USD".to_owned(),
-                    tint: tint(place),
-                    spots: spots.collect(),
-                    dashed: false,
-                }],
-                marks: data::drawn(&member.trades)
-                    .into_iter()
-                    .map(|trade| mark(trade, decimals))
-                    .collect(),
-                unit: "",
-                bounds: None,
-            });
+        .map(|rules| rules.and_then(|rules| target(rules.weight, all, rules.band_pct)))
+        .collect()
+}
+
+/// A panel for each member: its prices, where it bought and sold, and its weight with its band.
+fn members(whole: &Whole, result: &BasketResult, runs: &[RunResult], names: &[String]) -> String {
+    let most = marks_of_each(result);
+    let members = result.members.iter().zip(runs).zip(names).zip(targets(result));
+    members
+        .enumerate()
+        .map(|(place, (((member, run), name), target))| {
             format!(
-                "<section class=\"panel\" aria-labelledby=\"h-price-{place}\">\
-                 <div class=\"panel-head\"><h2 id=\"h-price-{place}\">{}: price and trades</h2></div>{drawn}</section>\n",
-                html::escape(name)
+                "<section class=\"panel\" aria-labelledby=\"h-member-{place}\">\
+                 <div class=\"panel-head\"><h2 id=\"h-member-{place}\">{}: price and trades</h2></div>{}\
+                 <h3>Weight</h3>{}</section>\n",
+                html::escape(name),
+                chart(&prices(place, name, (member, run), most)),
+                chart(&weight(place, name, whole, target)),
             )
         })
         .collect()
+}
+
+fn prices(place: usize, name: &str, (member, run): (&MemberResult, &RunResult), most: usize) -> Chart {
+    let decimals = member.setup.token_decimals;
+    let spots = run.points.iter();
+    let spots = spots.map(|point| -> Spot { (point.at.timestamp(), drawing(point.price.decimal())) });
+    Chart {
+        about: format!("Price of {name} over time, USD, with its trades"),
+        lines: vec![Line {
+            name: "Price, USD".to_owned(),
+            tint: tint(place),
+            spots: spots.collect(),
+            dashed: false,
+        }],
+        marks: data::drawn(&member.trades, most)
+            .into_iter()
+            .map(|trade| mark(trade, decimals))
+            .collect(),
+        ..Chart::default()
+    }
+}
+
+/// Its tokens' part of the basket; the band around its target is shaded.
+fn weight(place: usize, name: &str, whole: &Whole, target: Option<Target>) -> Chart {
+    let share = whole.line("Its tokens, % of the basket", &tint(place), |moment| {
+        part(
+            moment.tokens.get(place).copied().unwrap_or_default(),
+            moment.value,
+        )
+    });
+    let line = |target: Target| Line {
+        dashed: true,
+        ..whole.line(&format!("Target {:.2} %", target.target_pct), "text", |_| {
+            target.target_pct
+        })
+    };
+    Chart {
+        about: format!(
+            "Share of the tokens of {name} in the value of the basket, per cent, with its target and its band"
+        ),
+        lines: [share].into_iter().chain(target.map(line)).collect(),
+        band: target.map(|target| Band {
+            name: format!(
+                "Band: buys below {:.2} %, sells above {:.2} %",
+                target.buys_below_pct, target.sells_above_pct
+            ),
+            low: drawing(target.buys_below_pct),
+            high: drawing(target.sells_above_pct),
+        }),
+        unit: " %",
+        ..Chart::default()
+    }
 }
 
 fn mark(trade: &TradeLine, decimals: u8) -> Mark {

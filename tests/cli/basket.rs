@@ -2,6 +2,7 @@
 
 mod backtest;
 mod report;
+mod sold;
 mod together;
 
 use crate::{pnl::json, terminal::Terminal};

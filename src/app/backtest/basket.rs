@@ -28,14 +28,16 @@ pub struct BasketRequest {
     pub members: Vec<MemberGiven>,
 }
 
-/// Runs the members side by side; with what charts are drawn from, if `detail` asks for it.
+/// Runs the members side by side; with what charts are drawn from, if `detail` asks for it. `more`: assignments of one
+/// configuration of a sweep, for all members.
 pub fn run_basket(
     settings: &Settings,
     request: &BasketRequest,
+    more: &[String],
     detail: Detail,
 ) -> Result<(BasketResult, Charted), AppError> {
     let series = request.series()?;
-    let setups = request.setups(settings, &[])?;
+    let setups = request.setups(settings, more)?;
     basket::run(&members(&setups, &series), detail).map_err(|error| out_of_range(&error))
 }
 

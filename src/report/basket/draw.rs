@@ -36,7 +36,15 @@ pub(super) struct Mark {
     pub(super) says: String,
 }
 
+/// A range of values, shaded over all instants.
+pub(super) struct Band {
+    pub(super) name: String,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
 /// What a chart shows.
+#[derive(Default)]
 pub(super) struct Chart {
     /// For those who do not see it.
     pub(super) about: String,
@@ -44,9 +52,10 @@ pub(super) struct Chart {
     pub(super) layers: Vec<Line>,
     pub(super) lines: Vec<Line>,
     pub(super) marks: Vec<Mark>,
+    pub(super) band: Option<Band>,
     /// What follows a number, such as ` %`.
     pub(super) unit: &'static str,
-    /// Lowest and highest value, if not those of the lines.
+    /// Lowest and highest value, if not those of the lines and the band.
     pub(super) bounds: Option<(f64, f64)>,
 }
 
@@ -67,7 +76,9 @@ impl Scale {
         let from = spots().map(|(at, _)| *at).min()?;
         let to = spots().map(|(at, _)| *at).max()?;
         let (low, high) = chart.bounds.unwrap_or_else(|| {
-            let values = || spots().map(|(_, value)| *value);
+            let band = chart.band.iter().flat_map(|band| [band.low, band.high]);
+            let band: Vec<f64> = band.collect();
+            let values = || spots().map(|(_, value)| *value).chain(band.iter().copied());
             let (low, high) = (
                 values().fold(f64::MAX, f64::min),
                 values().fold(f64::MIN, f64::max),
@@ -107,6 +118,7 @@ pub(super) fn chart(chart: &Chart) -> String {
         return "<p class=\"about\">No tick was due within the prices.</p>".to_owned();
     };
     let mut drawn = grid();
+    drawn.extend(chart.band.iter().map(|band| shade(band, &scale)));
     let mut under: Vec<Spot> = Vec::new();
     for layer in &chart.layers {
         let down: Vec<Spot> = if under.is_empty() {
@@ -144,6 +156,15 @@ pub(super) fn chart(chart: &Chart) -> String {
     )
 }
 
+fn shade(band: &Band, scale: &Scale) -> String {
+    let edge = |value: f64| SIDE * scale.down(value);
+    format!(
+        "<path class=\"band\" d=\"M0 {:.1}H{SIDE}V{:.1}H0Z\"/>",
+        edge(band.high),
+        edge(band.low)
+    )
+}
+
 fn grid() -> String {
     (0..=PARTS)
         .map(|part| {
@@ -155,15 +176,18 @@ fn grid() -> String {
 
 fn names(chart: &Chart) -> String {
     let all = chart.layers.iter().chain(&chart.lines);
-    all.filter(|line| !line.name.is_empty())
-        .map(|line| {
-            format!(
-                "<span><i style=\"background:var(--{})\"></i>{}</span>",
-                line.tint,
-                escape(&line.name)
-            )
-        })
-        .collect()
+    let named = all.filter(|line| !line.name.is_empty()).map(|line| {
+        format!(
+            "<span><i style=\"background:var(--{})\"></i>{}</span>",
+            line.tint,
+            escape(&line.name)
+        )
+    });
+    let band = chart
+        .band
+        .iter()
+        .map(|band| format!("<span><i class=\"shade\"></i>{}</span>", escape(&band.name)));
+    named.chain(band).collect()
 }
 
 fn labels(scale: &Scale, unit: &str) -> String {

@@ -9,98 +9,65 @@ use crate::{
     domain::decision::Side,
     report::{
         data, figures,
-        html::{
-            cell, count, dollars, duration, escape, list, moment, number, ordinal, percent, price, signed,
-            table, tokens, tone,
-        },
+        html::{cell, count, dollars, escape, moment, number, ordinal, price, signed, table, tokens},
         settings,
     },
 };
 
-/// Most trades that are listed; the newest ones.
+/// Maximum number of trades that are listed; the newest ones.
 const LISTED: usize = 1_000;
 
-/// Its ticker, or the name of its file.
-pub(super) fn name(member: &MemberResult) -> String {
-    let ticker = member.setup.symbol.clone();
-    ticker.unwrap_or_else(|| member.series.name.clone())
+/// What a member is called: its ticker, or the name of its file; with its place if another one is called the same.
+pub(super) fn names(result: &BasketResult) -> Vec<String> {
+    let name = |member: &MemberResult| {
+        let ticker = member.setup.symbol.clone();
+        ticker.unwrap_or_else(|| member.series.name.clone())
+    };
+    let all: Vec<String> = result.members.iter().map(name).collect();
+    let alone = |name: &String| all.iter().filter(|other| *other == name).count() < 2;
+    all.iter()
+        .zip(1_usize..)
+        .map(|(name, place)| match alone(name) {
+            true => name.clone(),
+            false => format!("{name} (member {place})"),
+        })
+        .collect()
 }
 
-pub(super) fn heading(result: &BasketResult, names: &[String]) -> String {
-    let what = format!("A basket of {}", escape(&names.join(", ")));
-    if result.members.iter().any(|member| member.series.invented) {
-        format!(
-            "{what} <span class=\"invented\" title=\"Prices were generated: nobody ever paid them.\">INVENTED prices</span>"
-        )
-    } else {
-        what
-    }
+/// The names of all, as text of a page.
+pub(super) fn all(names: &[String]) -> String {
+    escape(&names.join(", "))
 }
 
-pub(super) fn period(summary: &Summary) -> String {
-    match (summary.from, summary.to) {
-        (Some(from), Some(to)) => format!(
-            "{} to {} UTC ({}), {} ticks of all members",
-            moment(from),
-            moment(to),
-            duration(from, to),
-            count(summary.ticks),
-        ),
-        _ => "No tick was due within the prices".to_owned(),
-    }
+/// Whether prices of a member were generated.
+pub(super) fn invented(result: &BasketResult) -> bool {
+    result.members.iter().any(|member| member.series.invented)
+}
+
+pub(super) fn period(result: &BasketResult) -> String {
+    figures::period(&result.summary, "ticks of all members")
 }
 
 pub(super) fn verdict(result: &BasketResult) -> String {
     let (own, kept) = (&result.summary, &result.kept);
-    let Some(return_pct) = own.return_pct else {
-        return "Nothing was traded: the hold reasons below say why.".to_owned();
-    };
-    let more = own.net_usd.checked_sub(kept.net_usd).ok();
-    let against = match (more, kept.return_pct) {
-        (Some(more), Some(made)) => format!(
-            " That is {} USD against the same shares bought once and kept ({}).",
-            signed(more),
-            percent(made)
-        ),
-        _ => String::new(),
-    };
-    format!(
-        "The members put {} USD in, and ended with tokens and money worth {} USD: <strong class=\"{}\">{} USD ({})</strong> \
-         after fees and gas.{}",
-        dollars(own.money_in_usd),
-        dollars(own.value_usd),
-        tone(own.net_usd.decimal()),
-        signed(own.net_usd),
-        percent(return_pct),
-        escape(&against),
-    )
+    let got = format!(
+        "and ended with tokens and money worth {} USD",
+        dollars(own.value_usd)
+    );
+    let against = figures::compared_with(own, kept, "the same shares bought once and kept");
+    let against: Vec<String> = against.into_iter().collect();
+    figures::concluded("The members", own, &got, &against)
 }
 
 pub(super) fn cards(result: &BasketResult) -> String {
-    let (own, kept) = (&result.summary, &result.kept);
-    let of = |summary: &Summary| summary.return_pct.map_or_else(|| "-".to_owned(), percent);
-    let net = |summary: &Summary| format!("{} USD", signed(summary.net_usd));
-    let fall = own.drawdown.at.map_or_else(
-        || "never below a peak".to_owned(),
-        |at| format!("{} USD, {}", dollars(own.drawdown.usd), at.format("%Y-%m-%d")),
-    );
+    let own = &result.summary;
     let costs = format!("fees {}, gas {}", dollars(own.fees_usd), dollars(own.gas_usd));
-    let trades = format!("{} / {}", own.buys, own.sells);
+    let trades = format!("{} / {}", count(own.buys), count(own.sells));
     [
-        figures::card(
-            "Net",
-            tone(own.net_usd.decimal()),
-            &net(own),
-            &format!("{} of {} USD in", of(own), dollars(own.money_in_usd)),
-        ),
-        figures::card("Deepest drawdown", "", &percent(-own.drawdown.pct), &fall),
+        figures::net_card(own),
+        figures::drawdown_card(own),
         figures::card("Buys / sells", "", &trades, &costs),
-        figures::card(
-            "Kept instead",
-            tone(kept.net_usd.decimal()),
-            &of(kept),
-            &net(kept),
-        ),
+        figures::instead_card("Kept instead", &result.kept),
     ]
     .concat()
 }
@@ -110,11 +77,7 @@ pub(super) fn warnings(result: &BasketResult, names: &[String]) -> String {
         let warnings = member.series.warnings.iter();
         warnings.map(move |warning| format!("{name}: {warning}"))
     });
-    let warnings: Vec<String> = each.collect();
-    if warnings.is_empty() {
-        return String::new();
-    }
-    format!("<div class=\"note\">{}</div>", list("", &warnings))
+    figures::warnings(&result.summary, each)
 }
 
 pub(super) fn figures(result: &BasketResult, names: &[String]) -> String {
@@ -136,7 +99,7 @@ fn row(name: &str, summary: &Summary) -> Vec<String> {
         number(&dollars(summary.money_in_usd)),
         number(&dollars(summary.value_usd)),
         number(&signed(summary.net_usd)),
-        number(&summary.return_pct.map_or_else(|| "-".to_owned(), percent)),
+        number(&figures::return_of(summary)),
         number(&dollars(summary.fees_usd)),
         number(&dollars(summary.gas_usd)),
         number(&count(summary.buys)),
@@ -150,11 +113,7 @@ pub(super) fn reasons(result: &BasketResult, names: &[String]) -> String {
         .flat_map(|(member, name)| {
             let holds = member.summary.holds.iter();
             holds.map(move |total| {
-                let reason = format!(
-                    "<td><code>{}</code><br><span class=\"dim\">{}</span></td>",
-                    total.reason,
-                    escape(total.reason.explain())
-                );
+                let reason = figures::reason_cell(total.reason);
                 (
                     String::new(),
                     vec![cell(name), reason, number(&count(total.ticks))],
@@ -197,9 +156,10 @@ pub(super) fn trades(result: &BasketResult, names: &[String]) -> String {
     ];
     let left_out = match skipped {
         0 => String::new(),
-        skipped => {
-            format!("<p class=\"about\">The newest {LISTED}; {skipped} older ones are left out.</p>")
-        }
+        skipped => format!(
+            "<p class=\"about\">The newest {LISTED}; {skipped} older ones are left out. The JSON output of the backtest has \
+             all.</p>"
+        ),
     };
     format!("{left_out}{}", table("", &header, &rows))
 }
@@ -237,16 +197,18 @@ pub(super) fn config(result: &BasketResult, names: &[String]) -> String {
         .collect()
 }
 
-pub(super) fn notes(result: &BasketResult, names: &[String]) -> Vec<String> {
+/// `most`: how many trades of a member are drawn.
+pub(super) fn notes(result: &BasketResult, names: &[String], most: usize) -> Vec<String> {
     let mut notes = Vec::new();
     for (member, name) in result.members.iter().zip(names) {
-        notes.push(format!("{name}: {}", figures::source(&member.series)));
-        let too_many = data::too_many(&member.trades);
-        notes.extend(
-            too_many.values().map(|(count, every)| {
-                format!("{name}: of {count} trades, every {} is drawn.", ordinal(*every))
-            }),
-        );
+        notes.push(format!("Prices of {name}: {}", figures::source(&member.series)));
+        let too_many = data::too_many(&member.trades, most);
+        notes.extend(too_many.iter().map(|(reason, (count, every))| {
+            format!(
+                "Of {count} {reason} trades of {name}, every {} is drawn.",
+                ordinal(*every)
+            )
+        }));
     }
     notes.extend(result.assumptions.iter().cloned());
     notes.push(thin::RULE.to_owned());

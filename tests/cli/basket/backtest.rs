@@ -129,10 +129,6 @@ async fn a_basket_is_swept_and_what_it_cannot_be_run_with_is_refused() {
             &[&args[..], &["--trades", "all.csv"]].concat()[..],
             "--trades: a basket has several tokens",
         ),
-        (
-            &[&sweep[..], &["--report", "page.html"]].concat()[..],
-            "--report: the sweep of a basket has no report",
-        ),
     ] {
         let ran = terminal.run(more);
         assert!(

@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 
-use super::{said_report, sweep};
+use super::{page, sweep};
 use crate::{
     app::{
         AppError,
         backtest::{self, BasketRequest},
     },
-    backtest::{Detail, basket::BasketResult, result::Summary, series::ReadOptions},
-    cli::out::{Out, dollars, moment, table, unwritable},
+    backtest::{
+        Detail,
+        basket::{BasketResult, Charted},
+        result::Summary,
+        series::ReadOptions,
+    },
+    cli::out::{Out, dollars, moment, table},
     config::{Settings, members},
     report,
 };
@@ -51,29 +56,35 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
         members: found,
     };
     if given.sweep.is_asked_for() {
-        if given.report.is_some() {
-            return Err(AppError::Usage(
-                "--report: the sweep of a basket has no report; leave it out, and run the configuration that you want to see \
-                 with --set and --report"
-                    .to_owned(),
-            ));
+        let best = sweep::run_basket(settings, out, &request, given.sweep)?;
+        if let Some(path) = given.report {
+            let best = backtest::run_basket(settings, &request, &best, DRAWN)?;
+            return written(out, path, &best);
         }
-        return sweep::run_basket(settings, out, &request, given.sweep);
+        return Ok(());
     }
     let detail = match given.report {
-        Some(_) => Detail::REPORT,
+        Some(_) => DRAWN,
         None => Detail {
             trades: out.is_json(),
             ..Detail::SUMMARY
         },
     };
-    let (result, charted) = backtest::run_basket(settings, &request, detail)?;
+    let done = backtest::run_basket(settings, &request, &[], detail)?;
     if let Some(path) = given.report {
-        let page = report::basket_page(&result, &charted, Utc::now());
-        std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
-        said_report(out, path);
+        written(out, path, &done)?;
     }
-    out.show(&result, render)
+    out.show(&done.0, render)
+}
+
+/// What a report is drawn from.
+const DRAWN: Detail = Detail {
+    points_max: report::BASKET_POINTS_MAX,
+    ..Detail::REPORT
+};
+
+fn written(out: Out, path: &Path, (result, charted): &(BasketResult, Charted)) -> Result<(), AppError> {
+    page::write(out, path, &report::basket_page(result, charted, Utc::now()))
 }
 
 fn render(result: &BasketResult) -> String {

@@ -1,6 +1,7 @@
 //! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
 mod basket;
+mod page;
 mod sweep;
 pub(super) mod table;
 
@@ -76,8 +77,7 @@ pub struct BacktestArgs {
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
-    /// Write a report with charts to this HTML file; with --sweep: of the best configuration, and of
-    /// a basket none
+    /// Write a report with charts to this HTML file; with --sweep: of the best configuration
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -191,17 +191,9 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     }
     if let Some(path) = &args.report {
         let page = report::page(result, Utc::now()).map_err(|error| AppError::Internal(error.to_string()))?;
-        std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
-        said_report(out, path);
+        page::write(out, path, &page)?;
     }
     Ok(())
-}
-
-fn said_report(out: Out, path: &Path) {
-    out.remark(&format!(
-        "report written to {}: open it in a browser",
-        path.display()
-    ));
 }
 
 /// A row of the CSV. Amounts are exact, in whole tokens.
