@@ -239,12 +239,17 @@ fn prices(place: usize, name: &str, (member, run): (&MemberResult, &RunResult), 
 
 /// Its tokens' part of the basket; the band around its target is shaded.
 fn weight(place: usize, name: &str, whole: &Whole, target: Option<Target>) -> Chart {
-    let share = whole.line("Its tokens, % of the basket", &tint(place), |moment| {
-        part(
-            moment.tokens.get(place).copied().unwrap_or_default(),
-            moment.value,
-        )
-    });
+    let of = |moment: &Moment| moment.tokens.get(place).copied().unwrap_or_default();
+    // Before its first buy there is nothing to see, and the rest would be drawn small.
+    let moments = whole.0.iter().skip_while(|moment| of(moment).is_zero());
+    let share = Line {
+        name: "Its tokens, % of the basket".to_owned(),
+        tint: tint(place),
+        spots: moments
+            .map(|moment| (moment.at, drawing(part(of(moment), moment.value))))
+            .collect(),
+        dashed: false,
+    };
     let line = |target: Target| Line {
         dashed: true,
         ..whole.line(&format!("Target {:.2} %", target.target_pct), "text", |_| {

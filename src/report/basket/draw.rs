@@ -128,7 +128,7 @@ pub(super) fn chart(chart: &Chart) -> String {
         };
         let around = layer.spots.iter().copied().chain(down.into_iter().rev());
         drawn.push_str(&format!(
-            "<path style=\"fill:var(--{})\" d=\"{}Z\"/>",
+            "<path class=\"layer tint-{}\" d=\"{}Z\"/>",
             layer.tint,
             scale.path(around)
         ));
@@ -136,7 +136,7 @@ pub(super) fn chart(chart: &Chart) -> String {
     }
     for line in &chart.lines {
         drawn.push_str(&format!(
-            "<path class=\"line{}\" style=\"stroke:var(--{})\" d=\"{}\"/>",
+            "<path class=\"line{} tint-{}\" d=\"{}\"/>",
             if line.dashed { " dashed" } else { "" },
             line.tint,
             scale.path(line.spots.iter().copied())
@@ -178,7 +178,7 @@ fn names(chart: &Chart) -> String {
     let all = chart.layers.iter().chain(&chart.lines);
     let named = all.filter(|line| !line.name.is_empty()).map(|line| {
         format!(
-            "<span><i style=\"background:var(--{})\"></i>{}</span>",
+            "<span><i class=\"tint-{}\"></i>{}</span>",
             line.tint,
             escape(&line.name)
         )

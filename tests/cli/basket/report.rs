@@ -52,7 +52,7 @@ async fn a_basket_has_a_report_with_its_value_its_weights_and_each_members_price
     // target of each with its band.
     assert_eq!(
         (
-            count(&page, "style=\"fill:"),
+            count(&page, "class=\"layer tint-h"),
             count(&page, "line dashed"),
             count(&page, "class=\"band\"")
         ),

@@ -247,7 +247,7 @@ async fn a_member_that_cannot_be_read_is_named_and_the_others_are_sold() {
     for _ in 0..2 {
         let ran = terminal.run(&["basket", "liquidate", "index"]);
         assert!(
-            ran.code == 1
+            ran.code == 5
                 && ran.stdout.contains("job 2")
                 && ran.stderr.contains("1 of 3 jobs could not follow"),
             "{}",
