@@ -25,6 +25,7 @@ mod requests;
 mod routers;
 mod secrets;
 mod statements;
+mod stops;
 mod withdrawals;
 
 use lgi_mm::{domain::job::JobId, store::orders};
