@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use self::seat::{Priced, Seat};
 use super::{
     job::Held,
-    result::{Drawdown, NoRate, RunResult, SeriesSummary, SetupSummary, Summary, TradeLine},
+    result::{Drawdown, NoRate, Point, RunResult, SeriesSummary, SetupSummary, Summary, TradeLine},
     returns::Flow,
     runner,
     series::Rows,
     setup::{Detail, Setup},
     slots::instant,
+    thin::Thinned,
     whole,
 };
 use crate::domain::{
@@ -60,14 +61,23 @@ pub struct BasketResult {
     pub assumptions: Vec<String>,
 }
 
-/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones. The result of
-/// each is also as one run's, with its points and holds.
+/// What a basket's charts are drawn from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Charted {
+    /// The whole after each slot, thinned as a member's points are; its prices mean nothing.
+    pub whole: Vec<Point>,
+    /// Each member as one run, with its points and holds.
+    pub members: Vec<RunResult>,
+}
+
+/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones.
 ///
 /// # Errors
 /// [`MoneyError`] if a sum leaves its range.
-pub fn run(members: &[Member<'_>], detail: Detail) -> Result<(BasketResult, Vec<RunResult>), MoneyError> {
+pub fn run(members: &[Member<'_>], detail: Detail) -> Result<(BasketResult, Charted), MoneyError> {
     let mut runner = Runner::new(members, detail);
     runner.run()?;
+    let whole = runner.points.as_ref().map(Thinned::points).unwrap_or_default();
     let (drawdown, done) = runner.finish();
     let summary = total(&done, drawdown)?;
     let kept = kept(members)?;
@@ -87,7 +97,8 @@ pub fn run(members: &[Member<'_>], detail: Detail) -> Result<(BasketResult, Vec<
         members: lines,
         assumptions: assumptions(members),
     };
-    Ok((result, done))
+    let charted = Charted { whole, members: done };
+    Ok((result, charted))
 }
 
 /// Sums of a basket alone, for a sweep.
@@ -106,6 +117,7 @@ struct Runner<'a> {
     end: i64,
     peak: Usd,
     deepest: Drawdown,
+    points: Option<Thinned>,
 }
 
 impl<'a> Runner<'a> {
@@ -124,6 +136,7 @@ impl<'a> Runner<'a> {
             end: end.map_or(i64::MIN, |end| end.timestamp_micros()),
             peak: Usd::ZERO,
             deepest: Drawdown::default(),
+            points: (detail.points_max > 0).then(|| Thinned::new(detail.points_max)),
         }
     }
 
@@ -249,15 +262,27 @@ impl<'a> Runner<'a> {
         }
         // Budgets and gas: what members give each other cancels out.
         let money_in = worth.checked_sub(net)?;
-        if net >= self.peak {
-            self.peak = net;
-            return Ok(());
-        }
+        self.peak = self.peak.max(net);
         let fall = self.peak.checked_sub(net)?;
         self.deepest.usd = self.deepest.usd.max(fall);
         let pct = drawdown_pct(self.peak, net, money_in);
         if pct > self.deepest.pct {
             (self.deepest.pct, self.deepest.at) = (pct, Some(at));
+        }
+        if let Some(points) = &mut self.points {
+            points.push(Point {
+                at,
+                price: Price::ONE,
+                value_usd: worth,
+                money_in_usd: money_in,
+                cash_usd: Usd::ZERO,
+                average_cost: None,
+                net_usd: net,
+                drawdown_pct: pct,
+                stop_usd: None,
+                moving_average: None,
+                token_pct: None,
+            });
         }
         Ok(())
     }

@@ -139,7 +139,7 @@ enum Command {
     Start(job::start::StartArgs),
     /// Buy or sell once: at a price, in parts, until an instant
     Order(job::order::OrderArgs),
-    /// Start the members of a basket together
+    /// Start the members of a basket together, or sell them
     #[command(subcommand)]
     Basket(job::basket::BasketCommand),
     /// Stop trading and keep the positions: one job, several, or all

@@ -141,9 +141,10 @@ pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
         .replace('&', "\\u0026"))
 }
 
-/// For rules with too many trades to draw all: the number of trades, and the interval of drawn ones.
-pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)> {
-    if trades.len() <= TRADES_MAX {
+/// For rules with too many trades to draw all, if `most` are drawn: the number of trades, and the interval of drawn
+/// ones.
+pub(super) fn too_many(trades: &[TradeLine], most: usize) -> BTreeMap<Reason, (usize, usize)> {
+    if trades.len() <= most {
         return BTreeMap::new();
     }
     let mut counts = BTreeMap::<Reason, usize>::new();
@@ -152,7 +153,7 @@ pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)>
         *count = count.saturating_add(1);
     }
     // Each rule gets an equal share of the limit, so that a frequent rule does not displace a rare one.
-    let room = TRADES_MAX.checked_div(counts.len()).unwrap_or(TRADES_MAX);
+    let room = most.checked_div(counts.len()).unwrap_or(most).max(1);
     counts
         .into_iter()
         .filter(|(_, count)| *count > room)
@@ -160,9 +161,9 @@ pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)>
         .collect()
 }
 
-/// The trades that are drawn and listed.
-fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
-    let too_many = too_many(trades);
+/// The trades that are drawn and listed, at most about `most`.
+pub(super) fn drawn(trades: &[TradeLine], most: usize) -> Vec<&TradeLine> {
+    let too_many = too_many(trades, most);
     let mut seen = BTreeMap::<Reason, usize>::new();
     trades
         .iter()
@@ -189,7 +190,7 @@ fn shortest_span(from: i64, to: i64, points: usize) -> i64 {
 }
 
 /// A number for drawing, never for calculations.
-fn drawing(value: Decimal) -> f64 {
+pub(super) fn drawing(value: Decimal) -> f64 {
     value
         .round_sf(DRAWN_DIGITS)
         .unwrap_or(value)
@@ -287,7 +288,7 @@ fn reasons(trades: &[TradeLine]) -> Vec<Reason> {
 fn trades(result: &BacktestResult, reasons: &[Reason]) -> Trades {
     let decimals = result.setup.token_decimals;
     let mut columns = Trades::default();
-    for trade in drawn(&result.trades) {
+    for trade in drawn(&result.trades, TRADES_MAX) {
         columns.t.push(trade.at.timestamp());
         columns.sell.push(u8::from(trade.side == Side::Sell));
         let reason = reasons.iter().position(|reason| *reason == trade.reason);

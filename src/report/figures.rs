@@ -6,9 +6,9 @@ use super::html::{
     cell, count, dollars, duration, escape, list, moment, number, percent, price, signed, table, tokens, tone,
 };
 use crate::{
-    backtest::result::{BacktestResult, Benchmark, Comparison, Summary},
+    backtest::result::{BacktestResult, Benchmark, Comparison, SeriesSummary, Summary},
     domain::{
-        decision::{Reason, Side},
+        decision::{HoldReason, Reason, Side},
         job::JobMode,
         units::Usd,
     },
@@ -17,17 +17,31 @@ use crate::{
 /// A result with fewer trades than this is flagged.
 const FEW_TRADES: u64 = 10;
 
-pub(super) fn period(result: &BacktestResult) -> String {
-    match (result.summary.from, result.summary.to) {
+/// `ticks`: what is counted.
+pub(super) fn period(summary: &Summary, ticks: &str) -> String {
+    match (summary.from, summary.to) {
         (Some(from), Some(to)) => format!(
-            "{} to {} UTC ({}), {} ticks",
+            "{} to {} UTC ({}), {} {ticks}",
             moment(from),
             moment(to),
             duration(from, to),
-            count(result.summary.ticks),
+            count(summary.ticks),
         ),
         _ => "No tick was due within the prices".to_owned(),
     }
+}
+
+/// Where prices come from.
+pub(super) fn source(series: &SeriesSummary) -> String {
+    format!(
+        "{}, {} {} from {} to {} UTC, usually {} apart.",
+        series.name,
+        series.rows,
+        if series.candles { "candles" } else { "rows" },
+        moment(series.first),
+        moment(series.last),
+        series.spacing,
+    )
 }
 
 pub(super) const fn plan_name(plan: Benchmark) -> &'static str {
@@ -70,9 +84,6 @@ fn words_of(reason: Reason, side: Side) -> String {
 /// A summary in one or two sentences.
 pub(super) fn verdict(result: &BacktestResult) -> String {
     let own = &result.summary;
-    let Some(return_pct) = own.return_pct else {
-        return "Nothing was traded: the hold reasons below say why.".to_owned();
-    };
     let got = match result.setup.mode {
         JobMode::Accumulate | JobMode::Order if own.cash_usd.is_positive() => format!(
             "brought {} USD back from sells and hold what is worth {} USD",
@@ -89,13 +100,21 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
         .iter()
         .filter_map(|other| against(own, other))
         .collect();
+    concluded("These rules", own, &got, &others)
+}
+
+/// Who put how much in, what that became, and how it compares with others.
+pub(super) fn concluded(who: &str, own: &Summary, got: &str, others: &[String]) -> String {
+    let Some(return_pct) = own.return_pct else {
+        return "Nothing was traded: the hold reasons below say why.".to_owned();
+    };
     let others = if others.is_empty() {
         String::new()
     } else {
         format!(" That is {}.", others.join(", and "))
     };
     format!(
-        "These rules put {} USD in, {got}: <strong class=\"{}\">{} USD ({})</strong> after fees and gas.{}",
+        "{who} put {} USD in, {got}: <strong class=\"{}\">{} USD ({})</strong> after fees and gas.{}",
         dollars(own.money_in_usd),
         tone(own.net_usd.decimal()),
         signed(own.net_usd),
@@ -104,7 +123,6 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
     )
 }
 
-/// How much more or less than another plan of the same money.
 fn against(own: &Summary, other: &Comparison) -> Option<String> {
     let way = match other.plan {
         Benchmark::LumpSum => "a lump sum on the first day",
@@ -112,8 +130,13 @@ fn against(own: &Summary, other: &Comparison) -> Option<String> {
         Benchmark::HoldAtTarget => "holding tokens and money at the target without a trade",
         Benchmark::Keep => "keeping the tokens",
     };
-    let made = percent(other.summary.return_pct?);
-    let more = own.net_usd.checked_sub(other.summary.net_usd).ok()?;
+    compared_with(own, &other.summary, way)
+}
+
+/// How much more or less than another way of the same money.
+pub(super) fn compared_with(own: &Summary, other: &Summary, way: &str) -> Option<String> {
+    let made = percent(other.return_pct?);
+    let more = own.net_usd.checked_sub(other.net_usd).ok()?;
     Some(if more == Usd::ZERO {
         format!("the same as {way} ({made})")
     } else if more.is_positive() {
@@ -124,7 +147,7 @@ fn against(own: &Summary, other: &Comparison) -> Option<String> {
     })
 }
 
-fn card(name: &str, class: &str, big: &str, more: &str) -> String {
+pub(super) fn card(name: &str, class: &str, big: &str, more: &str) -> String {
     format!(
         "<div class=\"card\"><div class=\"name\">{}</div><div class=\"big {class}\">{}</div><div class=\"more\">{}</div></div>",
         escape(name),
@@ -133,7 +156,8 @@ fn card(name: &str, class: &str, big: &str, more: &str) -> String {
     )
 }
 
-fn return_of(summary: &Summary) -> String {
+/// Net in per cent of the money in.
+pub(super) fn return_of(summary: &Summary) -> String {
     summary.return_pct.map_or_else(|| "-".to_owned(), percent)
 }
 
@@ -169,40 +193,51 @@ fn yearly_card(own: &Summary) -> String {
 
 pub(super) fn cards(result: &BacktestResult) -> String {
     let own = &result.summary;
-    let mut cards = vec![
-        card(
-            "Net",
-            tone(own.net_usd.decimal()),
-            &format!("{} USD", signed(own.net_usd)),
-            &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
-        ),
-        yearly_card(own),
-        card(
-            "Deepest drawdown",
-            "",
-            &percent(-own.drawdown.pct),
-            &own.drawdown.at.map_or_else(
-                || "never below a peak".to_owned(),
-                |at| format!("{} USD, {}", dollars(own.drawdown.usd), at.format("%Y-%m-%d")),
-            ),
-        ),
-    ];
-    cards.extend(result.comparisons.iter().map(|other| {
-        card(
-            &format!("{} instead", plan_name(other.plan)),
-            tone(other.summary.net_usd.decimal()),
-            &return_of(&other.summary),
-            &format!("{} USD", signed(other.summary.net_usd)),
-        )
-    }));
+    let mut cards = vec![net_card(own), yearly_card(own), drawdown_card(own)];
+    cards.extend(
+        result
+            .comparisons
+            .iter()
+            .map(|other| instead_card(&format!("{} instead", plan_name(other.plan)), &other.summary)),
+    );
     cards.concat()
 }
 
+pub(super) fn net_card(own: &Summary) -> String {
+    card(
+        "Net",
+        tone(own.net_usd.decimal()),
+        &format!("{} USD", signed(own.net_usd)),
+        &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
+    )
+}
+
+pub(super) fn drawdown_card(own: &Summary) -> String {
+    card(
+        "Deepest drawdown",
+        "",
+        &percent(-own.drawdown.pct),
+        &own.drawdown.at.map_or_else(
+            || "never below a peak".to_owned(),
+            |at| format!("{} USD, {}", dollars(own.drawdown.usd), at.format("%Y-%m-%d")),
+        ),
+    )
+}
+
+/// Of the same money in another plan.
+pub(super) fn instead_card(name: &str, other: &Summary) -> String {
+    card(
+        name,
+        tone(other.net_usd.decimal()),
+        &return_of(other),
+        &format!("{} USD", signed(other.net_usd)),
+    )
+}
+
 /// Reasons to trust the result less.
-pub(super) fn warnings(result: &BacktestResult) -> String {
-    let own = &result.summary;
-    let mut warnings = Vec::new();
+pub(super) fn warnings(own: &Summary, of_series: impl IntoIterator<Item = String>) -> String {
     let trades = own.buys.saturating_add(own.sells);
+    let mut warnings = Vec::new();
     if trades < FEW_TRADES {
         warnings.push(match trades {
             0 => "Nothing was traded.".to_owned(),
@@ -214,7 +249,7 @@ pub(super) fn warnings(result: &BacktestResult) -> String {
             }
         });
     }
-    warnings.extend(result.series.warnings.iter().cloned());
+    warnings.extend(of_series);
     if warnings.is_empty() {
         String::new()
     } else {
@@ -307,13 +342,8 @@ pub(super) fn reasons(result: &BacktestResult) -> String {
         .iter()
         .map(|total| {
             let share = Decimal::from(total.ticks) / all * Decimal::ONE_HUNDRED;
-            let name = format!(
-                "<td><code>{}</code><br><span class=\"dim\">{}</span></td>",
-                total.reason,
-                escape(total.reason.explain())
-            );
             let cells = vec![
-                name,
+                reason_cell(total.reason),
                 number(&count(total.ticks)),
                 number(&format!("{share:.1} %")),
             ];
@@ -324,4 +354,12 @@ pub(super) fn reasons(result: &BacktestResult) -> String {
         return "<p class=\"about\">Every tick traded.</p>".to_owned();
     }
     table("numbers", &["Reason", "Ticks", "Of all"], &rows)
+}
+
+/// A hold reason, and what it means.
+pub(super) fn reason_cell(reason: HoldReason) -> String {
+    format!(
+        "<td><code>{reason}</code><br><span class=\"dim\">{}</span></td>",
+        escape(reason.explain())
+    )
 }

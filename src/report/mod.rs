@@ -1,26 +1,24 @@
 //! Renders a backtest as one self-contained HTML file: no network, no other file. Pure: a result in, text out.
 
+mod basket;
 mod data;
 mod error;
 mod figures;
+mod frame;
 mod html;
 mod settings;
-
-use base64::{Engine, engine::general_purpose::STANDARD};
-use sha2::{Digest, Sha256};
 
 use crate::{
     backtest::{result::BacktestResult, thin},
     domain::{Timestamp, job::JobMode},
 };
 
+pub use basket::{BASKET_POINTS_MAX, basket_page};
 pub use data::{POINTS_MAX, TRADES_MAX};
 pub use error::ReportError;
 
 const PAGE: &str = include_str!("page.html");
 const INVENTORY: &str = include_str!("inventory.html");
-const STYLE: &str = include_str!("style.css");
-const THEME: &str = include_str!("theme.js");
 const CHARTS: &str = include_str!("charts.js");
 
 /// Apache ECharts, located by build.rs in the crate that ships it.
@@ -38,12 +36,12 @@ pub fn page(result: &BacktestResult, made: Timestamp) -> Result<String, ReportEr
         "made" => made.format("%Y-%m-%d").to_string(),
         "title" => title(result),
         "heading" => heading(result),
-        "period" => figures::period(result),
-        "style" => STYLE.to_owned(),
-        "theme" => THEME.to_owned(),
+        "period" => figures::period(&result.summary, "ticks"),
+        "style" => frame::STYLE.to_owned(),
+        "theme" => frame::THEME.to_owned(),
         "verdict" => figures::verdict(result),
         "cards" => figures::cards(result),
-        "warnings" => figures::warnings(result),
+        "warnings" => figures::warnings(&result.summary, result.series.warnings.iter().cloned()),
         "figures" => figures::compared(result),
         "rules" => figures::rules(result),
         "reasons" => figures::reasons(result),
@@ -63,12 +61,7 @@ fn token(result: &BacktestResult) -> String {
 }
 
 fn title(result: &BacktestResult) -> String {
-    let invented = if result.series.invented {
-        " (INVENTED prices)"
-    } else {
-        ""
-    };
-    format!("Backtest of {}{invented}", token(result))
+    frame::title(&token(result), result.series.invented)
 }
 
 fn heading(result: &BacktestResult) -> String {
@@ -82,13 +75,7 @@ fn heading(result: &BacktestResult) -> String {
         (JobMode::Order, None) => format!("An order over {name}"),
         (JobMode::Basket, _) => format!("A basket over {name}"),
     };
-    if result.series.invented {
-        format!(
-            "{what} <span class=\"invented\" title=\"The prices were generated: nobody ever paid them.\">INVENTED prices</span>"
-        )
-    } else {
-        what
-    }
+    frame::heading(&what, result.series.invented)
 }
 
 /// The chart of the tokens' share, for a job that keeps one.
@@ -102,32 +89,15 @@ fn inventory(result: &BacktestResult) -> String {
 /// Content security policy: no external resources, and only our three scripts and `more`, by hash.
 #[must_use]
 pub fn policy(more: &[&str]) -> String {
-    let hashes: Vec<String> = [THEME, LIBRARY, CHARTS]
-        .iter()
-        .chain(more)
-        .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script.as_bytes()))))
-        .collect();
-    format!(
-        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
-         form-action 'none'",
-        hashes.join(" ")
-    )
+    frame::policy(&[&[frame::THEME, LIBRARY, CHARTS], more].concat())
 }
 
 fn notes(result: &BacktestResult) -> Vec<String> {
-    let series = &result.series;
-    let mut notes = vec![format!(
-        "Prices: {}, {} {} from {} to {} UTC, usually {} apart.",
-        series.name,
-        series.rows,
-        if series.candles { "candles" } else { "rows" },
-        html::moment(series.first),
-        html::moment(series.last),
-        series.spacing,
-    )];
+    let mut notes = vec![format!("Prices: {}", figures::source(&result.series))];
     notes.extend(result.setup.assumptions.iter().cloned());
     notes.push(thin::RULE.to_owned());
-    notes.extend(data::too_many(&result.trades).iter().map(|(reason, (count, every))| {
+    let too_many = data::too_many(&result.trades, TRADES_MAX);
+    notes.extend(too_many.iter().map(|(reason, (count, every))| {
         format!(
             "Of {count} {reason} trades, every {} is drawn and listed here; the CSV file of trades has all of them.",
             html::ordinal(*every),

@@ -1,6 +1,8 @@
 //! `--mode basket`: started from a file and from flags, seen, stopped, sold and removed.
 
 mod backtest;
+mod report;
+mod sold;
 mod together;
 
 use crate::{pnl::json, terminal::Terminal};

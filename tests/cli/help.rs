@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "order",
     "basket",
     "basket start",
+    "basket liquidate",
     "pause",
     "resume",
     "liquidate",

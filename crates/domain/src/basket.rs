@@ -104,6 +104,35 @@ pub struct Standing {
     pub sells_above_pct: Decimal,
 }
 
+/// What a member's tokens should be of its basket, per cent, and where it trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The part that they should be.
+    pub target_pct: Decimal,
+    /// It buys below this part.
+    pub buys_below_pct: Decimal,
+    /// It sells above this part.
+    pub sells_above_pct: Decimal,
+}
+
+/// The target of a member of this weight, if those of all running members sum up to `weights`; `None`: that is not
+/// above 0, or a number leaves its range. Rounded half to even, to [`PCT_DIGITS`] digits.
+#[must_use]
+pub fn target(weight: Decimal, weights: Decimal, band_pct: Decimal) -> Option<Target> {
+    let hundred = Decimal::ONE_HUNDRED;
+    let target = weight.checked_mul(hundred)?.checked_div(weights)?;
+    let part = |pct: Decimal| target.checked_mul(pct)?.checked_div(hundred);
+    Some(Target {
+        target_pct: shown(target),
+        buys_below_pct: shown(part(hundred.checked_sub(band_pct)?)?),
+        sells_above_pct: shown(part(hundred.checked_add(band_pct)?)?),
+    })
+}
+
+fn shown(pct: Decimal) -> Decimal {
+    pct.round_dp(PCT_DIGITS).normalize()
+}
+
 /// A basket as one of its running members sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shares {
@@ -235,19 +264,16 @@ impl Whole {
 
     /// `None`: a number is out of range.
     fn standing(&self, tokens: Usd, weight: Decimal, band_pct: Decimal) -> Option<Standing> {
-        let hundred = Decimal::ONE_HUNDRED;
-        let target = weight.checked_mul(hundred)?.checked_div(self.weights)?;
-        let part = |pct: Decimal| target.checked_mul(pct)?.checked_div(hundred);
-        let shown = |pct: Decimal| pct.round_dp(PCT_DIGITS).normalize();
+        let target = target(weight, self.weights, band_pct)?;
         let share = tokens
             .decimal()
-            .checked_mul(hundred)?
+            .checked_mul(Decimal::ONE_HUNDRED)?
             .checked_div(self.total.decimal())?;
         Some(Standing {
             share_pct: shown(share),
-            target_pct: shown(target),
-            buys_below_pct: shown(part(hundred.checked_sub(band_pct)?)?),
-            sells_above_pct: shown(part(hundred.checked_add(band_pct)?)?),
+            target_pct: target.target_pct,
+            buys_below_pct: target.buys_below_pct,
+            sells_above_pct: target.sells_above_pct,
         })
     }
 

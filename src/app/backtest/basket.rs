@@ -8,7 +8,7 @@ use crate::{
     app::AppError,
     backtest::{
         Detail, Setup,
-        basket::{self, BasketResult, Member},
+        basket::{self, BasketResult, Charted, Member},
         grid::Grid,
         series::{ReadOptions, Rows},
         sweep,
@@ -28,17 +28,17 @@ pub struct BasketRequest {
     pub members: Vec<MemberGiven>,
 }
 
-/// Runs the members side by side.
+/// Runs the members side by side; with what charts are drawn from, if `detail` asks for it. `more`: assignments of one
+/// configuration of a sweep, for all members.
 pub fn run_basket(
     settings: &Settings,
     request: &BasketRequest,
+    more: &[String],
     detail: Detail,
-) -> Result<BasketResult, AppError> {
+) -> Result<(BasketResult, Charted), AppError> {
     let series = request.series()?;
-    let setups = request.setups(settings, &[])?;
-    let done = basket::run(&members(&setups, &series), detail);
-    done.map(|(result, _)| result)
-        .map_err(|error| out_of_range(&error))
+    let setups = request.setups(settings, more)?;
+    basket::run(&members(&setups, &series), detail).map_err(|error| out_of_range(&error))
 }
 
 /// Runs every configuration of the grid, each for all members.

@@ -111,6 +111,14 @@ pub struct Swept {
 }
 
 impl Swept {
+    /// The best configuration, as assignments; empty if there is none.
+    #[must_use]
+    pub fn best_assignments(&self) -> Vec<String> {
+        let values = self.configurations.first().map(|best| best.values.iter());
+        let pairs = self.keys.iter().zip(values.into_iter().flatten());
+        pairs.map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
     /// The same with the best `most` configurations alone.
     pub fn best_of(&self, most: usize) -> impl Serialize {
         #[derive(Serialize)]

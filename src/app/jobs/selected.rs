@@ -1,12 +1,20 @@
-//! Which jobs a command is for: jobs by name, or all of a kind.
+//! Which jobs a command is for: jobs by name, all of a kind, or the members of a basket.
+
+use alloy_primitives::Address;
 
 use super::export::check_chain;
 use crate::{
-    app::{App, AppError, ErrorKind, Target, message::Message, name::JobName, target},
-    domain::job::{JobStatus, Realm},
+    app::{
+        App, AppError, ErrorKind, Target,
+        message::{Advice, Field, Message, message},
+        name::JobName,
+        target,
+    },
+    domain::job::{Account, JobStatus, Realm},
     store::{
         bulk::Selection,
         jobs::{self, CommandError, Filter, Job},
+        members,
     },
 };
 
@@ -17,6 +25,18 @@ pub enum Jobs {
     Named(Vec<Target>),
     /// All of a kind.
     Kind(Kind),
+    /// The members of one basket.
+    Basket(BasketName),
+}
+
+/// A basket as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasketName {
+    /// `basket.name`
+    pub name: String,
+    /// Paper or live; `None`: whichever has this basket.
+    pub realm: Option<Realm>,
+    pub chain: Option<String>,
 }
 
 /// A kind of jobs: those that fit every field that is set; with none, all that were not removed.
@@ -60,6 +80,7 @@ impl Selected {
         match which {
             Jobs::Named(targets) => Self::named(app, targets).await,
             Jobs::Kind(kind) => Self::kind(app, kind).await,
+            Jobs::Basket(basket) => Self::basket(app, basket).await,
         }
     }
 
@@ -84,6 +105,36 @@ impl Selected {
             jobs: found,
             unknown,
             named: true,
+        })
+    }
+
+    /// All members that were not removed. Those that are IDLE are among them: the order of all is for each of them.
+    async fn basket(app: &App, basket: &BasketName) -> Result<Self, AppError> {
+        let chain = basket.chain.as_deref();
+        check_chain(app, chain).await?;
+        let ids = members::numbers_of(&app.pool, &basket.name, basket.realm, chain).await?;
+        if ids.is_empty() {
+            return Err(no_such(basket));
+        }
+        let (mut found, mut unknown) = (Vec::with_capacity(ids.len()), Vec::new());
+        for read in jobs::by_ids(&app.pool, &ids).await? {
+            match read {
+                Ok(job) => found.push(job),
+                Err((job, error)) => unknown.push(Refused {
+                    name: format!("job {job}"),
+                    error: error.into(),
+                }),
+            }
+        }
+        let jobs = of_one(found, &basket.name)?;
+        Ok(Self {
+            selection: Selection {
+                jobs: Some(jobs.iter().map(|job| job.id).collect()),
+                ..Selection::default()
+            },
+            jobs,
+            unknown,
+            named: false,
         })
     }
 
@@ -117,6 +168,59 @@ impl Selected {
             },
         })
     }
+}
+
+fn no_such(basket: &BasketName) -> AppError {
+    let realm = basket.realm.map(Realm::label).map(|realm| format!("{realm} "));
+    let chain = basket.chain.as_ref().map(|chain| format!(" on {chain}"));
+    let problem = format!(
+        "no {}job{} is a member of a basket {}: give its basket.name; ",
+        realm.unwrap_or_default(),
+        chain.unwrap_or_default(),
+        basket.name
+    );
+    message![problem, Advice::ListJobs, " shows it for each job"].error(ErrorKind::NotFound)
+}
+
+/// The members of the one basket among these that is not sold; jobs of one name are several baskets if their wallets,
+/// chains or quotes differ.
+fn of_one(mut jobs: Vec<Job>, name: &str) -> Result<Vec<Job>, AppError> {
+    fn place(job: &Job) -> (&Account, Address) {
+        (&job.account, job.quote.address)
+    }
+    let sold = |job: &Job| job.status == JobStatus::Idle && job.position.token_balance.is_zero();
+    let mut baskets: Vec<(Account, Address)> = jobs
+        .iter()
+        .filter(|job| !sold(job))
+        .map(|job| (job.account.clone(), job.quote.address))
+        .collect();
+    baskets.sort_unstable();
+    baskets.dedup();
+    match baskets.as_slice() {
+        [] => {}
+        [(account, quote)] => jobs.retain(|job| place(job) == (account, *quote)),
+        several => {
+            let named = several
+                .iter()
+                .map(|(account, _)| format!("{} on {}", account.realm.label(), account.chain));
+            let named: Vec<String> = named.collect();
+            return Err(message![
+                format!(
+                    "{} baskets have the name {name} ({}): choose one by ",
+                    several.len(),
+                    named.join(", ")
+                ),
+                Field::Live,
+                ", ",
+                Field::Paper,
+                " or ",
+                Field::Chain,
+                ", or give the numbers of its members to `liquidate`"
+            ]
+            .bad_input());
+        }
+    }
+    Ok(jobs)
 }
 
 /// Why a job cannot follow a command, with its name.

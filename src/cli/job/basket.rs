@@ -1,17 +1,21 @@
-//! `basket`: all members of a basket from one file.
+//! `basket`: all members of a basket are started from one file, or sold.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::{
+    lifecycle::{self, SaleArgs},
     place::{USUAL_CHAIN, render, written},
     questions::start_questions,
 };
 use crate::{
     app::{
         App, AppError,
-        jobs::start::{self, StartRequest},
+        jobs::{
+            selected::{BasketName, Jobs},
+            start::{self, StartRequest},
+        },
         target,
     },
     cli::{
@@ -27,6 +31,8 @@ use crate::{
 pub enum BasketCommand {
     /// Start all members of a basket from one file: all of them, or none
     Start(BasketStartArgs),
+    /// Sell everything that the members of a basket bought, then make them idle
+    Liquidate(BasketLiquidateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +58,37 @@ pub struct BasketStartArgs {
     yes: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct BasketLiquidateArgs {
+    /// Basket, by its basket.name
+    name: String,
+    /// The basket of LIVE jobs, if paper jobs have one of this name too
+    #[arg(long, conflicts_with = "paper")]
+    live: bool,
+    /// The basket of paper jobs, if LIVE jobs have one of this name too
+    #[arg(long)]
+    paper: bool,
+    /// Only jobs on this chain
+    #[arg(long)]
+    chain: Option<String>,
+    #[command(flatten)]
+    sale: SaleArgs,
+}
+
+impl From<&BasketLiquidateArgs> for Jobs {
+    fn from(args: &BasketLiquidateArgs) -> Self {
+        Self::Basket(BasketName {
+            name: args.name.clone(),
+            realm: match (args.live, args.paper) {
+                (true, _) => Some(Realm::Live),
+                (_, true) => Some(Realm::Paper),
+                _ => None,
+            },
+            chain: args.chain.clone(),
+        })
+    }
+}
+
 impl BasketStartArgs {
     fn request(&self, member: MemberGiven) -> Result<StartRequest, AppError> {
         let request = StartRequest {
@@ -72,7 +109,13 @@ impl BasketStartArgs {
 }
 
 pub async fn run(settings: &Settings, out: Out, command: &BasketCommand) -> Result<(), AppError> {
-    let BasketCommand::Start(args) = command;
+    match command {
+        BasketCommand::Start(args) => start(settings, out, args).await,
+        BasketCommand::Liquidate(args) => lifecycle::sell(settings, out, &args.into(), &args.sale).await,
+    }
+}
+
+async fn start(settings: &Settings, out: Out, args: &BasketStartArgs) -> Result<(), AppError> {
     let requests = members(&args.file)?
         .into_iter()
         .map(|member| args.request(member))

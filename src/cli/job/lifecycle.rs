@@ -48,6 +48,13 @@ pub struct ResumeArgs {
 pub struct LiquidateArgs {
     #[command(flatten)]
     jobs: JobsArgs,
+    #[command(flatten)]
+    sale: SaleArgs,
+}
+
+/// How to sell.
+#[derive(Debug, Args)]
+pub struct SaleArgs {
     /// Spread the selling over this long, such as 6h
     #[arg(long, default_value = "0s")]
     over: Span,
@@ -120,17 +127,26 @@ pub async fn remove(settings: &Settings, out: Out, args: &RemoveArgs) -> Result<
 }
 
 pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
+    sell(settings, out, &(&args.jobs).into(), &args.sale).await
+}
+
+/// Sells all of these jobs, after a question where one trades with real money.
+pub(super) async fn sell(
+    settings: &Settings,
+    out: Out,
+    jobs: &Jobs,
+    sale: &SaleArgs,
+) -> Result<(), AppError> {
     // Validated before anything is opened: a wrong number changes nothing.
-    let request = LiquidateRequest::new(args.over, args.slices)?;
+    let request = LiquidateRequest::new(sale.over, sale.slices)?;
     let app = App::open(settings).await?;
-    let jobs: Jobs = (&args.jobs).into();
-    if asks(out, args.yes) {
-        let sales = sale::preview(&app, &jobs).await?;
+    if asks(out, sale.yes) {
+        let sales = sale::preview(&app, jobs).await?;
         if sales.iter().any(|sale| sale.name.realm == Realm::Live) {
             confirm(out, &sell_question(sales, request.parts()))?;
         }
     }
-    let report = lifecycle::liquidate(&app, &jobs, request, &actor()).await?;
+    let report = lifecycle::liquidate(&app, jobs, request, &actor()).await?;
     show(out, report, jobs.is_one())
 }
 

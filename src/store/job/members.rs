@@ -1,6 +1,6 @@
 //! The members of a basket by its name, as their owner set them up.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::domain::{
     basket::{Member, misfit},
@@ -76,6 +76,31 @@ pub async fn named(connection: &mut PgConnection, realm: Realm, name: &str) -> R
             })
         })
         .collect()
+}
+
+/// The numbers of all jobs whose `basket.name` is this, of this realm and chain if one is given, without removed ones:
+/// also of those that this build cannot read.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn numbers_of(
+    pool: &PgPool,
+    name: &str,
+    realm: Option<Realm>,
+    chain: Option<&str>,
+) -> Result<Vec<JobId>, StoreError> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM jobs
+         WHERE mode = 'BASKET' AND archived_at IS NULL AND config -> 'basket' ->> 'name' = $1
+           AND ($2::text IS NULL OR realm = $2) AND ($3::text IS NULL OR chain = $3)
+         ORDER BY id",
+        name,
+        realm.map(|realm| realm.to_string()),
+        chain,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().map(JobId).collect())
 }
 
 fn called(job: JobId, symbol: &str) -> String {

@@ -26,6 +26,7 @@ mod reverts;
 mod routers;
 mod secrets;
 mod statements;
+mod stops;
 mod withdrawals;
 
 use lgi_mm::{domain::job::JobId, store::orders};

@@ -20,7 +20,7 @@ fn prices(terminal: &Terminal, name: &str, step: i64) {
 }
 
 /// A basket of two members, each with its file of prices.
-const ARGS: [&str; 7] = [
+pub(super) const ARGS: [&str; 7] = [
     "backtest",
     "--config",
     "index.toml",
@@ -31,7 +31,7 @@ const ARGS: [&str; 7] = [
 ];
 
 /// The token of the first rises, the other one falls.
-async fn of_two_members() -> Terminal {
+pub(super) async fn of_two_members() -> Terminal {
     let terminal = Terminal::new().await;
     prices(&terminal, "one.csv", 2_500);
     prices(&terminal, "two.csv", -2_500);
@@ -126,8 +126,8 @@ async fn a_basket_is_swept_and_what_it_cannot_be_run_with_is_refused() {
             "give it with --config",
         ),
         (
-            &[&args[..], &["--report", "page.html"]].concat()[..],
-            "--report: a basket has several tokens",
+            &[&args[..], &["--trades", "all.csv"]].concat()[..],
+            "--trades: a basket has several tokens",
         ),
     ] {
         let ran = terminal.run(more);

@@ -2,15 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sweep;
+use chrono::Utc;
+
+use super::{page, sweep};
 use crate::{
     app::{
         AppError,
         backtest::{self, BasketRequest},
     },
-    backtest::{Detail, basket::BasketResult, result::Summary, series::ReadOptions},
+    backtest::{
+        Detail,
+        basket::{BasketResult, Charted},
+        result::Summary,
+        series::ReadOptions,
+    },
     cli::out::{Out, dollars, moment, table},
     config::{Settings, members},
+    report,
 };
 
 /// What was given for it.
@@ -21,7 +29,8 @@ pub(super) struct Given<'a> {
     pub(super) read: ReadOptions,
     pub(super) sweep: &'a sweep::SweepArgs,
     /// Flags that only one token has, and whether they were given.
-    pub(super) single: [(&'static str, bool); 5],
+    pub(super) single: [(&'static str, bool); 4],
+    pub(super) report: Option<&'a Path>,
 }
 
 pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<(), AppError> {
@@ -47,14 +56,35 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
         members: found,
     };
     if given.sweep.is_asked_for() {
-        return sweep::run_basket(settings, out, &request, given.sweep);
+        let best = sweep::run_basket(settings, out, &request, given.sweep)?;
+        if let Some(path) = given.report {
+            let best = backtest::run_basket(settings, &request, &best, DRAWN)?;
+            return written(out, path, &best);
+        }
+        return Ok(());
     }
-    let detail = Detail {
-        trades: out.is_json(),
-        ..Detail::SUMMARY
+    let detail = match given.report {
+        Some(_) => DRAWN,
+        None => Detail {
+            trades: out.is_json(),
+            ..Detail::SUMMARY
+        },
     };
-    let result = backtest::run_basket(settings, &request, detail)?;
-    out.show(&result, render)
+    let done = backtest::run_basket(settings, &request, &[], detail)?;
+    if let Some(path) = given.report {
+        written(out, path, &done)?;
+    }
+    out.show(&done.0, render)
+}
+
+/// What a report is drawn from.
+const DRAWN: Detail = Detail {
+    points_max: report::BASKET_POINTS_MAX,
+    ..Detail::REPORT
+};
+
+fn written(out: Out, path: &Path, (result, charted): &(BasketResult, Charted)) -> Result<(), AppError> {
+    page::write(out, path, &report::basket_page(result, charted, Utc::now()))
 }
 
 fn render(result: &BasketResult) -> String {

@@ -1,6 +1,7 @@
 //! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
 mod basket;
+mod page;
 mod sweep;
 pub(super) mod table;
 
@@ -135,11 +136,11 @@ impl BacktestArgs {
             sweep: &self.sweep,
             single: [
                 ("--trades", self.trades.is_some()),
-                ("--report", self.report.is_some()),
                 ("--decimals", self.decimals.is_some()),
                 ("--symbol", self.symbol.is_some()),
                 ("--tokens", self.tokens.is_some()),
             ],
+            report: self.report.as_deref(),
         }
     }
 
@@ -190,11 +191,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     }
     if let Some(path) = &args.report {
         let page = report::page(result, Utc::now()).map_err(|error| AppError::Internal(error.to_string()))?;
-        std::fs::write(path, page).map_err(|error| unwritable("--report", path, error))?;
-        out.remark(&format!(
-            "report written to {}: open it in a browser",
-            path.display()
-        ));
+        page::write(out, path, &page)?;
     }
     Ok(())
 }

@@ -89,16 +89,16 @@ pub(super) fn run(
     Ok(show(out, args, best, run)?.best)
 }
 
-/// The same for a basket.
+/// The same for a basket; returns the assignments of the best configuration.
 pub(super) fn run_basket(
     settings: &Settings,
     out: Out,
     request: &BasketRequest,
     args: &SweepArgs,
-) -> Result<(), AppError> {
+) -> Result<Vec<String>, AppError> {
     let run =
         |sweep, progress: &(dyn Fn(usize) + Sync)| backtest::sweep_basket(settings, request, sweep, progress);
-    show(out, args, None, run).map(drop)
+    Ok(show(out, args, None, run)?.best_assignments())
 }
 
 /// Runs a sweep with a bar that shows how far it is, and shows the result. `run` says after each backtest how many

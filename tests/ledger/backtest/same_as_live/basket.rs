@@ -71,9 +71,9 @@ impl Basket {
                 series: &seat.series,
             })
             .collect();
-        let (result, runs) = basket::run(&members, detail).expect("sums");
+        let (result, charted) = basket::run(&members, detail).expect("sums");
         let spent = result.summary.money_in_usd;
         assert!(spent.is_positive(), "{spent}");
-        self.jobs().zip(runs).collect()
+        self.jobs().zip(charted.members).collect()
     }
 }
