@@ -76,7 +76,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     postgres.drop("fleet").await;
 }
 
-/// Opens the console in a new Chromium each time, while the fleet goes on.
+/// Opens the console in a new Chromium each time, while the fleet trades.
 async fn look(url: &str, report: &mut Report) {
     let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
     if !Path::new("/usr/bin/chromium").is_file() || !console.join("node_modules/playwright-core").is_dir() {

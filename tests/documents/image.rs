@@ -22,7 +22,7 @@ fn the_image_has_a_stub_for_every_bench() {
         assert!(dockerfile.contains(&stub), "the Dockerfile lacks `{stub}`");
         benches += 1;
     }
-    assert!(benches > 3, "{benches} benches");
+    assert!(benches >= 3, "{benches} benches");
 }
 
 /// Whoever owns a tag can move it; a digest is the bytes that were looked at.

@@ -213,9 +213,13 @@ impl Worth {
         compare_to_percent(self.0, USD_SCALE, percent, cost.decimal())
     }
 
-    /// How this compares with `percent` per cent of `whole`, exactly. `percent` is not negative.
+    /// How this compares with `percent` per cent of `whole`, exactly.
     #[must_use]
     pub fn compare_to_percent_of(self, percent: Decimal, whole: Self) -> Ordering {
+        // Less than nothing of something.
+        if percent < Decimal::ZERO && whole.0 > 0 {
+            return Ordering::Greater;
+        }
         let factors = (percent.mantissa().unsigned_abs(), whole.0);
         compare_products(self.0, factors, percent.scale().saturating_add(2), 0)
     }
@@ -280,5 +284,41 @@ impl TryFrom<Decimal> for Price {
 impl From<Price> for Decimal {
     fn from(value: Price) -> Self {
         value.0
+    }
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test that overflows fails, as it should"
+)]
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_worth_compares_as_its_value_does(
+            tokens: u32, quote: u32, cents in 1_u32..1_000_000, hundredths in -20_000_i32..=20_000, near: bool,
+        ) {
+            let price = Price::new(Decimal::new(cents.into(), 2)).expect("above zero");
+            let of = |units: u32, price| {
+                let amount = Amount::new(U256::from(units));
+                let worth = amount.worth(6, price, Rounding::Down).expect("in range");
+                (worth, amount.value(6, price, Rounding::Down).expect("in range").decimal())
+            };
+            let ((token, token_value), (rest, rest_value)) = (of(tokens, price), of(quote, Price::ONE));
+            let (whole, value) = (token.checked_add(rest).expect("in range"), token_value + rest_value);
+            // Next to the bound, or anywhere.
+            let percent = match value.is_zero() || !near {
+                true => Decimal::new(hundredths.into(), 2),
+                false => (token_value / value * Decimal::ONE_HUNDRED).round_dp(2),
+            };
+            let expected = (token_value * Decimal::ONE_HUNDRED).cmp(&(value * percent));
+            prop_assert_eq!(token.compare_to_percent_of(percent, whole), expected);
+            let cost = Usd::new(value).expect("USD");
+            prop_assert_eq!(token.compare_to_percent_of_cost(percent, cost), expected);
+        }
     }
 }
