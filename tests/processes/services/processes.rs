@@ -36,6 +36,8 @@ fn prepare(command: &mut Command, url: &str, dir: &Path) {
         .env("LGI_MM__METRICS__LISTEN", "off")
         .env("LGI_MM__WORKER__HEARTBEAT", "200ms")
         .env("LGI_MM__WORKER__LEASE", "1s")
+        // A server that is killed may lose the last commit of a test's database: the slot is handed out again.
+        .env("LGI_MM__SCHEDULER__TICK_LEASE", "5s")
         .env("RUST_LOG", "warn,lgi_mm=info,lgi_mm::engine=warn")
         .current_dir(dir)
         .stdout(Stdio::null());
