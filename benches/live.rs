@@ -19,7 +19,7 @@ use serde_json::json;
 use testkit::live::{World, coins};
 
 /// Jobs of the one wallet, each with its own token: each has at most one open trade.
-const JOBS: usize = 120;
+const JOBS: usize = 40;
 /// Duration of the measurement, after a warm-up.
 const MEASURED: Duration = Duration::from_secs(45);
 const METRICS: &str = "127.0.0.1:19464";
@@ -74,14 +74,8 @@ async fn main() {
     }
 }
 
-/// Swaps per second of one signer.
-async fn rate() {
-    // Patience of a real L2: a transaction is not stuck after one block.
-    let world = World::with(BlockTime::OnTransaction, |mut keys| {
-        (keys.resend_after, keys.replace_after) = (None, None);
-        keys
-    })
-    .await;
+/// The jobs, each with a token and a pool of its own.
+async fn buyers(world: &World) {
     for number in 0..JOBS {
         let symbol = format!("B{number}");
         let token = world.devnet.add_token(&symbol, 18).await.expect("a token");
@@ -94,6 +88,17 @@ async fn rate() {
         });
         world.start(token, &symbol, rules).await;
     }
+}
+
+/// Swaps per second of one signer.
+async fn rate() {
+    // Patience of a real L2: a transaction is not stuck after one block.
+    let world = World::with(BlockTime::OnTransaction, |mut keys| {
+        (keys.resend_after, keys.replace_after) = (None, None);
+        keys
+    })
+    .await;
+    buyers(&world).await;
     let every_second: Result<serde_json::Value, _> = world
         .devnet
         .node
