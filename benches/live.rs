@@ -19,7 +19,7 @@ use serde_json::json;
 use testkit::live::{World, coins};
 
 /// Jobs of the one wallet, each with its own token: each has at most one open trade.
-const JOBS: usize = 40;
+const JOBS: usize = 120;
 /// Duration of the measurement, after a warm-up.
 const MEASURED: Duration = Duration::from_secs(45);
 const METRICS: &str = "127.0.0.1:19464";
