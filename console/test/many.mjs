@@ -20,7 +20,7 @@ function watch(rows) {
 
 /** Numbers of the jobs that are shown, when the first of them is this one. */
 async function numbers(page, first) {
-  await page.locator(`${rows}:first-child td:text-is("${first}"), ${rows}:first-child th:text-is("${first}")`).waitFor();
+  await page.locator(`${rows}:first-child td:text-is("${first}")`).first().waitFor();
   return page.locator(rows).evaluateAll((shown) => shown.map((row) => Number(row.cells[0].innerText)));
 }
 

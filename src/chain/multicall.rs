@@ -191,7 +191,7 @@ enum Told {
     Refused(CallError),
 }
 
-/// A check of three pairs that are nothing, by the precompile of EIP-197: 147,000 units of gas (EIP-1108), little work.
+/// A pairing check of three pairs of zeros, by the precompile of EIP-197: 147,000 units of gas (EIP-1108), little work.
 ///
 /// A call gets at most 63/64 of the gas that is left, and one that burns all of it leaves the next ones 1/64 for each
 /// level of calls: they fail in silence, like a pool that does not exist. If this works as the last one, each call

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const PAGE: &str = include_str!("basket.html");
+const PAGE: &str = concat!(include_str!("head.html"), include_str!("basket.html"));
 
 /// Maximum number of drawn points of each line: the charts have a line for each member.
 pub const BASKET_POINTS_MAX: usize = 3_000;

@@ -1,4 +1,4 @@
-//! What every report is framed by: its style, its theme, the head of the page and the policy of its content.
+//! What every report is framed by, with `head.html`: its style, its theme, its title and the policy of its content.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};

@@ -17,7 +17,7 @@ pub use basket::{BASKET_POINTS_MAX, basket_page};
 pub use data::{POINTS_MAX, TRADES_MAX};
 pub use error::ReportError;
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = concat!(include_str!("head.html"), include_str!("page.html"));
 const INVENTORY: &str = include_str!("inventory.html");
 const CHARTS: &str = include_str!("charts.js");
 

@@ -24,3 +24,4 @@ pub use database::{TestDb, db, empty_db};
 pub use paper::paper_job;
 pub use process::quick_daemon;
 pub use programs::{lgi_mm, root};
+pub use server::serve;

@@ -4,7 +4,7 @@ use axum::Router;
 use tokio::task::JoinHandle;
 
 /// Serves `router` at a port of its own until the task is aborted: where it listens, and the task.
-pub(crate) fn serve(router: Router) -> (String, JoinHandle<()>) {
+pub fn serve(router: Router) -> (String, JoinHandle<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let port = listener.local_addr().expect("an address").port();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{Address, B256, U64, U256};
+use alloy_primitives::{Address, B256, U64};
 use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
@@ -31,6 +31,7 @@ use rand::{Rng, rngs::StdRng};
 use serde_json::json;
 use sqlx::PgPool;
 use testkit::devnet;
+pub use testkit::live::coins;
 
 use crate::chaos::{proxy::Proxy, unrest::DEEPEST};
 
@@ -65,10 +66,6 @@ impl Markets for OneMarket {
     async fn market(&self, _: &Account) -> Result<Market, NoMarket> {
         Ok(self.0.clone())
     }
-}
-
-pub fn coins(whole: u64) -> U256 {
-    U256::from(whole) * U256::from(10).pow(U256::from(18))
 }
 
 impl World {

@@ -19,10 +19,11 @@ use lgi_mm::{
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use testkit::serve;
 
 use crate::venue::{
     mixed::{Version, pool},
-    world::{World, coins, door},
+    world::{World, coins},
 };
 
 /// Its low bits say that it is called before swaps.
@@ -206,7 +207,7 @@ async fn refusing(world: &World, code: i64, message: &'static str) -> (BestOf, A
     let app = Router::new().route("/", post(pass)).with_state(sayings.clone());
     let mut keys = world.devnet.chain_file();
     keys.v4_hooks = Some(vec![format!("{HOOK:#x}/{}/60", FEES[0])]);
-    keys.rpc_urls = vec![door(app).await];
+    keys.rpc_urls = vec![serve(app).0];
     keys.rpc_rounds = Some(1);
     let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
     let venue = BestOf::new(Rpc::new(&spec).expect("nodes"), spec, world.db.pool.clone());

@@ -17,8 +17,9 @@ use lgi_mm::{
     ports::Venue,
 };
 use serde_json::{Value, json};
+use testkit::serve;
 
-use crate::venue::world::{World, coins, door, soon};
+use crate::venue::world::{World, coins, soon};
 
 /// Ten coins for a million tokens at this fee, in hundredths of a basis point.
 async fn pool_of_fee(world: &World, fee: u32) -> Address {
@@ -170,7 +171,7 @@ async fn raced(world: &World, race: Race) -> BestOf {
     }
     let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), race);
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    world.another(Some(door(app).await))
+    world.another(Some(serve(app).0))
 }
 
 /// Who trades between question and trial moves the pool: what is missing then is no tax of the token.

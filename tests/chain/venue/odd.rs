@@ -15,6 +15,7 @@ use lgi_mm::{
     },
     ports::{QuoteError, Venue},
 };
+use testkit::serve;
 
 use crate::venue::world::{WALLET, World, coins, soon};
 
@@ -213,12 +214,7 @@ async fn old_node(world: &World, lacks: Lacks) -> String {
     }
     let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), lacks);
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    serve(app).0
 }
 
 async fn venue_of(world: &World, lacks: Lacks) -> BestOf {

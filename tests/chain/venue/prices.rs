@@ -17,6 +17,7 @@ use lgi_mm::{
     prices::{DexscreenerSettings, PriceBook},
 };
 use rust_decimal::Decimal;
+use testkit::serve;
 
 use crate::venue::world::{World, coins};
 
@@ -252,12 +253,7 @@ async fn counting(world: &World) -> (String, Arc<AtomicUsize>) {
         count.clone(),
     );
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, count)
+    (serve(app).0, count)
 }
 
 #[tokio::test]

@@ -16,8 +16,9 @@ use lgi_mm::{
     ports::{QuoteError, Venue},
 };
 use serde_json::{Value, json};
+use testkit::serve;
 
-use crate::venue::world::{World, coins, door};
+use crate::venue::world::{World, coins};
 
 /// A token that trades nowhere, of which the deployer has plenty.
 async fn token(world: &World) -> Address {
@@ -208,7 +209,7 @@ async fn gated(world: &World, gate: Arc<Gate>) -> String {
     }
     let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), gate);
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    door(app).await
+    serve(app).0
 }
 
 fn refuse(gate: &Gate, asked: &Value) -> Option<String> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use axum::Router;
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
     chain::{BestOf, ChainFile, ChainSpec, Rpc},
@@ -17,6 +16,7 @@ use lgi_mm::{
     ports::{QuoteError, Venue},
 };
 use serde_json::{Value, json};
+pub use testkit::live::coins;
 use testkit::{TestDb, devnet};
 
 pub const WALLET: Address = Address::repeat_byte(0x77);
@@ -27,20 +27,6 @@ pub struct World {
     pub spec: Arc<ChainSpec>,
     pub venue: BestOf,
     pub db: TestDb,
-}
-
-/// The address of a server in front of a node.
-pub async fn door(app: Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
-}
-
-pub fn coins(whole: u64) -> U256 {
-    U256::from(whole) * U256::from(10).pow(U256::from(18))
 }
 
 pub fn soon() -> Timestamp {

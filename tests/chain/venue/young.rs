@@ -16,8 +16,9 @@ use lgi_mm::{
     },
     ports::Venue,
 };
+use testkit::serve;
 
-use crate::venue::world::{World, coins, door};
+use crate::venue::world::{World, coins};
 
 /// What a quote of a token that only this pool trades says of its launch.
 async fn launched(world: &World, pool: Pool) -> Option<Launched> {
@@ -138,7 +139,7 @@ async fn forgetful(world: &World, switch: Arc<AtomicBool>) -> BestOf {
         switch,
     );
     let app = Router::new().route("/", post(pass)).with_state(shared);
-    world.another(Some(door(app).await))
+    world.another(Some(serve(app).0))
 }
 
 /// The blocks are read once only: what they lack the first time they would lack for good.

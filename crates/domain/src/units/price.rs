@@ -216,7 +216,7 @@ impl Worth {
     /// How this compares with `percent` per cent of `whole`, exactly.
     #[must_use]
     pub fn compare_to_percent_of(self, percent: Decimal, whole: Self) -> Ordering {
-        // Less than nothing of something.
+        // A share below zero is below every worth.
         if percent < Decimal::ZERO && whole.0 > 0 {
             return Ordering::Greater;
         }
