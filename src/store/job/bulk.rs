@@ -1,7 +1,7 @@
 //! Orders to several jobs at once: all of them in one transaction, or none.
 //!
-//! Every transaction that locks several jobs, or several slots, does so by job number, so that no two wait for each
-//! other.
+//! Every transaction that locks several jobs, or several slots, does so by job number, and has all its jobs before the
+//! first slot, so that no two wait for each other.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::store::{
     StoreError,
     columns::{self, numbers, word},
-    jobs::{CommandError, Job, event, lock},
+    jobs::{CommandError, Job, event, lock, lock_all},
     orders::{Order, carry_out, reconfigure},
     session::begin,
 };
@@ -229,6 +229,7 @@ pub async fn order(
     sorted.sort_unstable();
     sorted.dedup();
     let mut tx = begin(pool).await?;
+    lock_all(&mut tx, &sorted).await?;
     let mut done = Vec::with_capacity(sorted.len());
     for job in sorted {
         let outcome = match as_seen(&mut tx, job, seen).await {
@@ -290,7 +291,9 @@ pub async fn configure(
 ) -> Result<Option<JobId>, StoreError> {
     let mut sorted = edits.to_vec();
     sorted.sort_unstable_by_key(|(job, _)| job.id);
+    let ids: Vec<JobId> = sorted.iter().map(|(job, _)| job.id).collect();
     let mut tx = begin(pool).await?;
+    lock_all(&mut tx, &ids).await?;
     for (job, config) in sorted {
         if !reconfigure(&mut tx, job, config, actor).await? {
             return Ok(Some(job.id));

@@ -269,6 +269,25 @@ pub async fn lock(connection: &mut PgConnection, id: JobId) -> Result<Job, Store
         .try_into()
 }
 
+/// Locks several jobs until the transaction ends, by number; unknown ones are left out. Who locks several does so before
+/// it locks or changes the slot of any: one that waits for a job while it has a slot could wait in a circle with a
+/// worker, which records several slots at once, and with another order.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::store) async fn lock_all(
+    connection: &mut PgConnection,
+    ids: &[JobId],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT FROM jobs WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        &numbers(ids)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// All jobs that match, oldest first. One that this build cannot read is logged, and hides
 /// no other.
 ///

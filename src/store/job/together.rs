@@ -38,21 +38,17 @@ pub async fn start_all(
 ) -> Result<Vec<JobId>, NotStarted> {
     let at = |place: usize| move |error: CommandError| NotStarted { place, error };
     let mut tx = begin(pool).await.map_err(|error| at(0)(error.into()))?;
-    // Existing jobs are locked first, by number, as every transaction that locks several.
-    let mut there: Vec<(JobId, usize)> = starters
+    // Jobs before slots, and both by number, as every transaction that locks several.
+    let there: Vec<JobId> = starters
         .iter()
-        .enumerate()
-        .filter_map(|(place, (starter, _))| match starter {
-            Starter::There(job) => Some((*job, place)),
+        .filter_map(|(starter, _)| match starter {
+            Starter::There(job) => Some(*job),
             Starter::New(_) => None,
         })
         .collect();
-    there.sort_unstable();
-    for (job, place) in there {
-        jobs::lock(&mut tx, job)
-            .await
-            .map_err(|error| at(place)(error.into()))?;
-    }
+    jobs::lock_all(&mut tx, &there)
+        .await
+        .map_err(|error| at(0)(error.into()))?;
     let mut started = Vec::with_capacity(starters.len());
     for (place, (starter, _)) in starters.iter().enumerate() {
         started.push(match starter {
@@ -60,8 +56,15 @@ pub async fn start_all(
             Starter::New(new) => jobs::create_in(&mut tx, new, actor).await.map_err(at(place))?,
         });
     }
-    for (place, (job, (_, order))) in started.iter().zip(starters).enumerate() {
-        orders::carry_out(&mut tx, *job, *order, actor)
+    let mut by_number: Vec<(JobId, usize, Order)> = started
+        .iter()
+        .zip(starters)
+        .enumerate()
+        .map(|(place, (job, (_, order)))| (*job, place, *order))
+        .collect();
+    by_number.sort_unstable_by_key(|(job, ..)| *job);
+    for (job, place, order) in by_number {
+        orders::carry_out(&mut tx, job, order, actor)
             .await
             .map_err(at(place))?;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use lgi_mm::{
-    domain::{Timestamp, decision::HoldReason, ids::JobId, trouble::Patience},
+    domain::{Timestamp, decision::HoldReason, ids::JobId, job::Realm, trouble::Patience},
     engine::Tick,
     runner::scheduler::{self, SchedulerSettings},
     store::{
@@ -12,12 +12,13 @@ use lgi_mm::{
         bulk::{self, Selection},
         orders::Order,
         ticks::{self, Hold},
+        together::{self, Starter},
     },
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use sqlx::PgPool;
 
-use super::{pause, running, slots_fit, undo};
+use super::{LIQUIDATE, START, job, pause, running, slots_fit, undo};
 
 fn hold(job: JobId, slot: Timestamp) -> Hold {
     Hold {
@@ -106,11 +107,15 @@ async fn many_orders_at_once_neither_wait_for_each_other_in_a_circle_nor_get_los
 
 /// Waits until a statement of this database waits for a lock.
 async fn until_one_waits(pool: &PgPool) {
+    until_so_many_wait(pool, 1).await;
+}
+
+async fn until_so_many_wait(pool: &PgPool, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waits = async {
         loop {
             let waiting: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.expect("activity");
-            if waiting > 0 {
+            if waiting >= count {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -189,4 +194,100 @@ async fn a_pause_that_waits_for_a_slot_lets_ticks_of_its_jobs_be_recorded() {
     assert_eq!(shared.expect("no wait").rows_affected(), 2);
     tx.rollback().await.expect("unlocked");
     assert_eq!(pausing.await.expect("paused").1, jobs);
+}
+
+/// An order that has the slot of one of its jobs and waits for the next job, a pause that has that job and waits for an
+/// earlier slot, and a worker that has this slot and waits for the first: a circle of three.
+async fn an_order_next_to_a_pause_and_a_worker<F>(order: impl FnOnce(PgPool, [JobId; 2]) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let db = testkit::db().await;
+    let jobs = running(&db.pool, 5).await;
+    let (second, third, fifth) = (jobs[1], jobs[2], jobs[4]);
+    let mut tx = db.pool.begin().await.expect("begins");
+    let sql = "SELECT FROM jobs WHERE id = $1 FOR NO KEY UPDATE";
+    sqlx::query(sql)
+        .bind(fifth.0)
+        .execute(&mut *tx)
+        .await
+        .expect("locked");
+    let pool = db.pool.clone();
+    let selection = Selection {
+        jobs: Some(vec![second, fifth]),
+        ..Selection::default()
+    };
+    let pausing = tokio::spawn(async move { pause(&pool, selection).await });
+    until_so_many_wait(&db.pool, 1).await;
+    let ordering = tokio::spawn(order(db.pool.clone(), [third, fifth]));
+    until_so_many_wait(&db.pool, 2).await;
+    let pool = db.pool.clone();
+    let recording = tokio::spawn(async move {
+        let now = store::now(&pool).await.expect("the time");
+        let holds = [hold(second, now), hold(third, now)];
+        let recorded = ticks::record_holds(&pool, &holds, Patience::default()).await;
+        recorded.expect("recorded, without a deadlock")
+    });
+    // It records at once, or waits for a slot that the order has.
+    let patience = Duration::from_secs(2);
+    let _ = tokio::time::timeout(patience, until_so_many_wait(&db.pool, 3)).await;
+    tx.rollback().await.expect("unlocked");
+    assert_eq!(pausing.await.expect("no deadlock").1, [second, fifth]);
+    ordering.await.expect("no deadlock");
+    assert_eq!(recording.await.expect("no deadlock").fresh.len(), 2);
+    slots_fit(&db.pool).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_to_several_has_no_slot_while_it_waits_for_a_job() {
+    an_order_next_to_a_pause_and_a_worker(async |pool: PgPool, jobs| {
+        let ordered = bulk::order(&pool, &jobs, LIQUIDATE, None, "test").await;
+        assert_eq!(ordered.expect("no deadlock").len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_several_has_no_slot_while_it_waits_for_a_job() {
+    an_order_next_to_a_pause_and_a_worker(async |pool: PgPool, jobs| {
+        let jobs = store::jobs::by_ids(&pool, &jobs).await.expect("jobs");
+        let jobs: Vec<_> = jobs.into_iter().map(|job| job.expect("a job")).collect();
+        let edits: Vec<_> = jobs.iter().map(|job| (job, &job.config)).collect();
+        let edited = bulk::configure(&pool, &edits, "test").await;
+        assert_eq!(edited.expect("no deadlock"), None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_several_locks_slots_by_job_number_whatever_their_order() {
+    let db = testkit::db().await;
+    let first = job(&db.pool, 1, Realm::Paper).await;
+    let second = job(&db.pool, 2, Realm::Paper).await;
+    let mut tx = db.pool.begin().await.expect("begins");
+    let sql = "SELECT FROM job_slots WHERE job_id = $1 FOR UPDATE";
+    sqlx::query(sql)
+        .bind(second.0)
+        .execute(&mut *tx)
+        .await
+        .expect("locked");
+    let pool = db.pool.clone();
+    let starting = tokio::spawn(async move {
+        let backwards = [(Starter::There(second), START), (Starter::There(first), START)];
+        together::start_all(&pool, &backwards, "test").await
+    });
+    until_so_many_wait(&db.pool, 1).await;
+    let pool = db.pool.clone();
+    let recording = tokio::spawn(async move {
+        let now = store::now(&pool).await.expect("the time");
+        let holds = [hold(first, now), hold(second, now)];
+        ticks::record_holds(&pool, &holds, Patience::default()).await
+    });
+    until_so_many_wait(&db.pool, 2).await;
+    tx.rollback().await.expect("unlocked");
+    let started = starting.await.expect("ends").expect("no deadlock");
+    assert_eq!(started, [second, first], "in the order of the list");
+    let recorded = recording.await.expect("ends").expect("no deadlock");
+    assert_eq!(recorded.fresh.len(), 2);
+    slots_fit(&db.pool).await;
 }
