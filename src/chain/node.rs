@@ -16,7 +16,7 @@ use super::{
     error::CallError,
     gathered::{Exchange, Gathered, ask, is_alone},
     pace::Pace,
-    unfit::{Fitness, fitness, wait_named},
+    unfit::{Fitness, class, wait_named},
     weights::weigh,
     wire::{Answers, Failure, Request, Wire},
 };
@@ -414,15 +414,8 @@ fn is_overload(answer: &Result<Value, CallError>) -> bool {
 }
 
 fn fitness_of(answer: &Result<Value, CallError>) -> Fitness {
-    match answer {
-        Err(CallError::Node {
-            code, message, data, ..
-        }) => {
-            let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
-            fitness(*code, message, has_data)
-        }
-        _ => Fitness::Answer,
-    }
+    let said = answer.as_ref().err().and_then(class);
+    said.unwrap_or(Fitness::Answer)
 }
 
 /// The most severe class among the errors inside `answers`, with the first error of it.

@@ -3,7 +3,12 @@
 use alloy_primitives::{Address, Bytes, U256};
 use serde_json::{Value, json};
 
-use super::{error::CallError, rpc::Rpc, settings::ChainSpec};
+use super::{
+    error::CallError,
+    rpc::Rpc,
+    settings::ChainSpec,
+    unfit::{is_of_the_calls, is_of_the_request},
+};
 use crate::{
     domain::{foreign::Foreign, units::TOKEN_DECIMALS_MAX},
     ports::RpcError,
@@ -52,7 +57,7 @@ pub enum TokenError {
         /// What another one says.
         other: u8,
     },
-    /// No node answered.
+    /// No node could answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }
@@ -93,8 +98,10 @@ pub async fn token_info(rpc: &Rpc, token: Address) -> Result<TokenInfo, TokenErr
         ("eth_call", json!([{ "to": token, "data": data }, "latest"]))
     };
     let mut answers = rpc.batch(&[call(DECIMALS), call(SYMBOL)]).await?.into_iter();
-    let mut next = || bytes(answers.next().unwrap_or(Ok(Value::Null)));
-    let (decimals, symbol) = (next()?, next()?);
+    let mut next = || answers.next().unwrap_or(Ok(Value::Null));
+    // That an address is no token is said for a revert alone; a token without a name is still one.
+    let decimals = bytes(next(), is_of_the_calls)?;
+    let symbol = bytes(next(), is_of_the_request)?;
     let decimals = decimals.filter(|bytes| bytes.len() >= 32);
     let decimals = decimals.ok_or(TokenError::NoToken(token))?;
     let decimals = U256::from_be_slice(decimals.get(..32).unwrap_or_default());
@@ -107,12 +114,15 @@ pub async fn token_info(rpc: &Rpc, token: Address) -> Result<TokenInfo, TokenErr
     })
 }
 
-/// A refusal is an answer: this contract has no such function.
-fn bytes(answer: Result<Value, CallError>) -> Result<Option<Bytes>, RpcError> {
+/// `None`: this contract has no such function. A node that cannot answer says nothing about the contract.
+fn bytes(
+    answer: Result<Value, CallError>,
+    is_a_refusal: fn(&CallError) -> bool,
+) -> Result<Option<Bytes>, RpcError> {
     match answer {
         Ok(value) => Ok(serde_json::from_value(value).ok()),
-        Err(CallError::Node { .. }) => Ok(None),
-        Err(CallError::Rpc(error)) => Err(error),
+        Err(error) if is_a_refusal(&error) => Ok(None),
+        Err(error) => Err(error.into_rpc()),
     }
 }
 

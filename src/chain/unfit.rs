@@ -54,8 +54,9 @@ const HEAVY: [&str; 5] = [
 ];
 
 /// Phrases of answers that say that a call, or one inside it, takes too much gas or memory, or reverts.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 9] = [
     "revert",
+    "vm execution error",
     "out of gas",
     "outofgas",
     "gas required exceeds",
@@ -198,24 +199,40 @@ pub(super) fn fitness(code: i64, message: &str, has_data: bool) -> Fitness {
     Fitness::Answer
 }
 
-/// Whether an error says that what was called takes too much or reverts. Then a part of several calls may work. Nothing
-/// else says anything about the calls: no refusal for load or rights, no broken connection, no unknown words.
-pub(super) fn is_of_the_calls(error: &CallError) -> bool {
+/// The class of what a node says instead of a result; `None`: no node answered.
+pub(super) fn class(error: &CallError) -> Option<Fitness> {
     let CallError::Node {
         code, message, data, ..
     } = error
     else {
-        return false;
+        return None;
     };
     let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
-    match fitness(*code, message, has_data) {
-        Fitness::Heavy => true,
-        Fitness::Answer => {
+    Some(fitness(*code, message, has_data))
+}
+
+/// Whether an error says that what was called takes too much or reverts. Then a part of several calls may work. Nothing
+/// else says anything about the calls: no refusal for load or rights, no broken connection, no unknown words.
+pub(super) fn is_of_the_calls(error: &CallError) -> bool {
+    match (class(error), error) {
+        (Some(Fitness::Heavy), _) => true,
+        (
+            Some(Fitness::Answer),
+            CallError::Node {
+                code, message, data, ..
+            },
+        ) => {
+            let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
             let message = message.to_ascii_lowercase();
             *code == 3 || has_data || CALLS.iter().any(|words| message.contains(words))
         }
-        Fitness::Lacks | Fitness::Trouble | Fitness::Overload => false,
+        _ => false,
     }
+}
+
+/// Whether an error is about the request: any other honest node would refuse it as well.
+pub(super) fn is_of_the_request(error: &CallError) -> bool {
+    matches!(class(error), Some(Fitness::Answer | Fitness::Heavy))
 }
 
 /// Whether it took the node too long or its answer was too long: each of these costs seconds.
@@ -319,6 +336,7 @@ mod tests {
             (0, "the answer is longer than 1048576 bytes"),
             (3, ""),
             (-32000, "execution reverted"),
+            (-32015, "VM execution error."),
         ] {
             assert!(is_of_the_calls(&error(code, message)), "{message}");
         }

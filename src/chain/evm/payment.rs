@@ -5,7 +5,9 @@ use alloy_primitives::{Address, Bytes, U64, U256};
 use serde_json::json;
 
 use crate::{
-    chain::{contracts::GasPriceOracle, error::CallError, rpc::Rpc, settings::ChainSpec},
+    chain::{
+        contracts::GasPriceOracle, error::CallError, rpc::Rpc, settings::ChainSpec, unfit::is_of_the_request,
+    },
     domain::{
         onchain::Call,
         units::{Amount, NATIVE_DECIMALS},
@@ -30,8 +32,8 @@ pub(super) async fn gas_of(
     let gas: Result<U64, CallError> = rpc.request("eth_estimateGas", json!([asked, "latest"])).await;
     let used: u64 = match gas {
         Ok(gas) => gas.to(),
-        Err(CallError::Node { message, .. }) => return Err(QuoteError::Reverts(message)),
-        Err(CallError::Rpc(error)) => return Err(QuoteError::Rpc(error)),
+        Err(error) if !is_of_the_request(&error) => return Err(QuoteError::Rpc(error.into_rpc())),
+        Err(error) => return Err(QuoteError::Reverts(error.into_rpc().detail)),
     };
     let units = if used <= PLAIN {
         PLAIN

@@ -5,8 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use alloy_primitives::Address;
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
-use lgi_mm::chain::{CallError, ChainFile, ChainSpec};
+use lgi_mm::chain::{CallError, ChainFile, ChainSpec, TokenError, token_info};
 use serde_json::{Value, json};
 
 use super::bodies::rpc;
@@ -254,4 +255,113 @@ fn a_quorum_is_between_one_and_the_number_of_hosts() {
             "{said}"
         );
     }
+}
+
+/// Answers `decimals()` and `symbol()`, each alone or both in one batch.
+fn token(
+    decimals: impl Fn() -> Value + Copy + Send + Sync + 'static,
+    symbol: impl Fn() -> Value + Copy + Send + Sync + 'static,
+) -> impl Fn(&Value) -> (u16, Value) + Send + Sync + 'static {
+    move |asked| {
+        let one = |request: &Value| {
+            let data = request["params"][0]["data"].as_str().expect("a call");
+            let mut answer = if data == "0x313ce567" {
+                decimals()
+            } else {
+                symbol()
+            };
+            answer["jsonrpc"] = json!("2.0");
+            answer["id"] = request["id"].clone();
+            answer
+        };
+        match asked {
+            Value::Array(requests) => (200, requests.iter().map(one).collect()),
+            request => (200, one(request)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_no_token_only_if_it_reverts_or_returns_nothing() {
+    let eighteen = || json!({ "result": format!("{:#066x}", 18) });
+    let address = Address::repeat_byte(7);
+    for (code, message) in [
+        (-32603, "Internal error"),
+        (-32000, "header not found"),
+        (-32000, "missing trie node 0a0b (path )"),
+        (-32601, "the method eth_call does not exist/is not available"),
+        (-32007, "15/second request limit reached"),
+        (-32000, "words that nobody has seen"),
+    ] {
+        let refused = move || json!({ "error": { "code": code, "message": message } });
+        let (url, _) = node(token(refused, refused)).await;
+        let found = token_info(&rpc(vec![url]), address).await;
+        let TokenError::Rpc(error) = found.expect_err(message) else {
+            panic!("{message}: it says nothing about the token");
+        };
+        assert!(error.detail.contains(message), "{error:?}");
+        // Neither is it left without the name that it has.
+        let (url, _) = node(token(eighteen, refused)).await;
+        let found = token_info(&rpc(vec![url]), address).await;
+        assert_eq!(
+            found.is_err(),
+            message != "words that nobody has seen",
+            "{message}"
+        );
+    }
+    for (code, message) in [
+        (3, "execution reverted"),
+        (-32015, "VM execution error."),
+        (-32000, "invalid opcode: INVALID"),
+        (-32000, "execution aborted (timeout = 5s)"),
+    ] {
+        let refused = move || json!({ "error": { "code": code, "message": message } });
+        let (url, _) = node(token(refused, refused)).await;
+        let found = token_info(&rpc(vec![url]), address).await;
+        assert!(
+            matches!(found, Err(TokenError::NoToken(_))),
+            "{message}: {found:?}"
+        );
+        let (url, _) = node(token(eighteen, refused)).await;
+        let found = token_info(&rpc(vec![url]), address).await.expect(message);
+        assert_eq!((found.symbol, found.decimals), (None, 18));
+    }
+    let (url, _) = node(token(|| json!({ "result": "0x" }), || json!({ "result": "0x" }))).await;
+    let found = token_info(&rpc(vec![url]), address).await;
+    assert!(matches!(found, Err(TokenError::NoToken(_))), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_estimate_says_nothing_about_a_withdrawal() {
+    let (world, liars) = super::world_with(1, false, Some(1)).await;
+    let receiver = Address::repeat_byte(9);
+    let mut entry = world.permitted();
+    entry.withdraw_to = vec![receiver];
+    world.permit(&entry);
+    let to = receiver.to_checksum(None);
+    let withdraw = ["withdraw", "ETH", "1", "--to", &to, "--chain", "local", "--yes"];
+    for (code, message, refused) in [
+        (-32603, "Internal error", false),
+        (-32000, "header not found", false),
+        (3, "execution reverted: not for you", true),
+        (-32000, "gas required exceeds allowance (60000000)", true),
+    ] {
+        liars[0].lie(move |method, _, answer| {
+            if method == "eth_estimateGas" {
+                let id = answer["id"].take();
+                *answer = error(code, message).1;
+                answer["id"] = id;
+            }
+        });
+        let (exit, said) = world.run(&withdraw).await;
+        assert!(exit != 0 && said.contains(message), "{exit} {said}");
+        assert_eq!(said.contains("the transfer would fail"), refused, "{said}");
+        assert_eq!(exit == 4, refused, "{exit} {said}");
+    }
+    let sql = "SELECT count(*) FROM withdrawals";
+    let ordered: i64 = sqlx::query_scalar(sql)
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("none");
+    assert_eq!(ordered, 0);
 }
