@@ -12,6 +12,8 @@ const COMMANDS: &[&str] = &[
     "order",
     "basket",
     "basket start",
+    "basket pause",
+    "basket resume",
     "basket liquidate",
     "pause",
     "resume",

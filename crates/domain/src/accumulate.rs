@@ -10,7 +10,7 @@ use super::{
     config::{AccumulateConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleOutcome, first_to_fire},
     stops::{self, StopState},
-    units::{MoneyError, Price, Rounding, Usd},
+    units::{MoneyError, Price, Rounding, Usd, above_hundred, below_hundred},
 };
 
 /// Decision of mode accumulate, without limits.
@@ -86,8 +86,7 @@ fn take_profit(
     let Some(high) = profit_high(config, schedule, facts)? else {
         return Ok(RuleOutcome::Silent);
     };
-    let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_take_profit_pct);
-    let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
+    let left_pct = below_hundred(config.trailing_take_profit_pct).ok_or(MoneyError::OutOfRange)?;
     if facts.price.compare_to_percent_of(left_pct, high) == Ordering::Greater {
         return Ok(RuleOutcome::Silent);
     }
@@ -140,8 +139,7 @@ fn reaches_goal(
     if cooling || below_step {
         return Ok(false);
     }
-    let worth = position.token_worth(facts.price)?;
-    Ok(worth.compare_to_percent_of_cost(goal_pct, position.cost_basis) != Ordering::Less)
+    Ok(position.compare_to_percent_of_cost(facts.price, goal_pct)? != Ordering::Less)
 }
 
 /// The high of a trailing take-profit to remember after a tick; its sale forgets it.
@@ -191,8 +189,7 @@ impl Buying<'_> {
     /// The regular buy.
     fn dca(self) -> Result<RuleOutcome, MoneyError> {
         let Self { config, facts, .. } = self;
-        let due = dca_due(config, self.schedule, &facts.last, facts.started_at);
-        if due.is_some_and(|due| due <= facts.now) {
+        if dca_is_due(config, self.schedule, facts) {
             self.buy(Reason::Dca, config.dca_amount_usd)
         } else {
             Ok(RuleOutcome::Silent)
@@ -250,6 +247,15 @@ pub fn dca_due(
     }
 }
 
+/// Whether [`dca_due`] has come, without computing an instant where an interval is counted by the clock.
+fn dca_is_due(config: &AccumulateConfig, schedule: &ScheduleConfig, facts: &Facts) -> bool {
+    match (&config.dca_schedule, config.dca_interval, facts.last.dca) {
+        (None, Some(interval), Some(last)) => schedule.interval_is_over(interval, last, facts.now),
+        (None, Some(_), None) => true,
+        _ => dca_due(config, schedule, &facts.last, facts.started_at).is_some_and(|due| due <= facts.now),
+    }
+}
+
 /// When a dip may be bought again after the last.
 #[must_use]
 pub fn dip_again(
@@ -268,8 +274,9 @@ pub fn dip_floor_pct(config: &AccumulateConfig) -> Result<Option<Decimal>, Money
     if config.dip_buy_threshold_pct.is_zero() {
         return Ok(None);
     }
-    let floor = Decimal::ONE_HUNDRED.checked_sub(config.dip_buy_threshold_pct);
-    floor.ok_or(MoneyError::OutOfRange).map(Some)
+    below_hundred(config.dip_buy_threshold_pct)
+        .ok_or(MoneyError::OutOfRange)
+        .map(Some)
 }
 
 /// A take-profit needs a value of this many per cent of the cost; `None`: with this position it cannot fire.
@@ -284,8 +291,9 @@ pub fn profit_goal_pct(
     if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
         return Ok(None);
     }
-    let goal = config.take_profit_pct.checked_add(Decimal::ONE_HUNDRED);
-    goal.ok_or(MoneyError::OutOfRange).map(Some)
+    above_hundred(config.take_profit_pct)
+        .ok_or(MoneyError::OutOfRange)
+        .map(Some)
 }
 
 /// When a take-profit may fire again after the last.

@@ -219,16 +219,30 @@ impl CronExpr {
     }
 }
 
+/// How many days of the calendar an interval is; `None`: it is counted by the clock.
+fn calendar_days(timezone: Zone, interval: Span) -> Option<u64> {
+    if timezone == Zone::UTC {
+        return None;
+    }
+    Some(interval.std().as_secs())
+        .filter(|seconds| seconds.is_multiple_of(DAY_SECS) && interval.std().subsec_nanos() == 0)
+        .and_then(|seconds| seconds.checked_div(DAY_SECS))
+        .filter(|days| *days > 0)
+}
+
+/// Whether an interval in this zone is counted by the clock.
+pub(crate) fn is_by_clock(timezone: Zone, interval: Span) -> bool {
+    calendar_days(timezone, interval).is_none()
+}
+
 /// When `interval` has passed since `last`, a slot of `line`. Whole days are days of the calendar: the same time on the
 /// wall that number of days later, though a day of 23 or 25 hours is among them. Anything else is counted by the clock.
 #[must_use]
 pub fn interval_end(line: &CronExpr, timezone: Zone, interval: Span, last: Timestamp) -> Timestamp {
     let by_clock = interval.after(last);
-    let days = Some(interval.std().as_secs())
-        .filter(|seconds| seconds.is_multiple_of(DAY_SECS) && interval.std().subsec_nanos() == 0)
-        .and_then(|seconds| seconds.checked_div(DAY_SECS))
-        .filter(|days| *days > 0 && timezone != Zone::UTC);
-    let Some(days) = days else { return by_clock };
+    let Some(days) = calendar_days(timezone, interval) else {
+        return by_clock;
+    };
     // A slot that the gap moved to its end stands for an earlier time of the day.
     let moved = line.parsed.fixed.then(|| timezone.skipped_from(last)).flatten();
     let wall = moved.unwrap_or_else(|| timezone.wall(last));

@@ -73,6 +73,19 @@ impl Span {
         self.0.is_zero()
     }
 
+    /// Whether `now` is at least this long after `last`.
+    #[must_use]
+    pub fn has_passed(self, last: Timestamp, now: Timestamp) -> bool {
+        // Whole seconds decide, unless they are next to each other: this is on the path of every tick.
+        let seconds = now.timestamp().saturating_sub(last.timestamp());
+        let left = seconds.saturating_sub_unsigned(self.0.as_secs());
+        if left < 0 || left > 1 {
+            return left > 1;
+        }
+        let passed = now.signed_duration_since(last).to_std();
+        passed.is_ok_and(|passed| passed >= self.0)
+    }
+
     /// The instant this long after `instant`, capped at the end of time.
     #[must_use]
     pub fn after(self, instant: Timestamp) -> Timestamp {

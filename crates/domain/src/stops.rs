@@ -12,7 +12,7 @@ use super::{
     Timestamp,
     config::{AccumulateConfig, AfterStop, ScheduleConfig},
     decision::{Facts, LastFills, Plan, Position, Reason, Side},
-    units::{MoneyError, Price},
+    units::{MoneyError, Price, above_hundred, below_hundred},
 };
 
 /// An accepted price that is older than this, and than two slots, confirms no stop.
@@ -69,8 +69,7 @@ pub fn state(
 }
 
 fn is_at_trailing_line(config: &AccumulateConfig, high: Price, price: Price) -> Result<bool, MoneyError> {
-    let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_stop_pct);
-    let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
+    let left_pct = below_hundred(config.trailing_stop_pct).ok_or(MoneyError::OutOfRange)?;
     Ok(price.compare_to_percent_of(left_pct, high) != Ordering::Greater)
 }
 
@@ -107,8 +106,7 @@ fn arms_trailing(config: &AccumulateConfig, position: &Position, price: Price) -
     let Some(goal_pct) = trailing_goal_pct(config, position)? else {
         return Ok(config.trailing_arm_pct.is_zero());
     };
-    let worth = position.token_worth(price)?;
-    Ok(worth.compare_to_percent_of_cost(goal_pct, position.cost_basis) != Ordering::Less)
+    Ok(position.compare_to_percent_of_cost(price, goal_pct)? != Ordering::Less)
 }
 
 /// A trailing stop is armed once the holding is worth this many per cent of its cost; `None`: it needs no gain, or with
@@ -124,21 +122,21 @@ pub fn trailing_goal_pct(
     if no_gain || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
         return Ok(None);
     }
-    let goal = config.trailing_arm_pct.checked_add(Decimal::ONE_HUNDRED);
-    goal.ok_or(MoneyError::OutOfRange).map(Some)
+    above_hundred(config.trailing_arm_pct)
+        .ok_or(MoneyError::OutOfRange)
+        .map(Some)
 }
 
 /// Whether a price is at or below `stop_price_usd`, or makes the holding worth `stop_loss_pct` less than it cost.
 fn is_at_loss_line(config: &AccumulateConfig, position: &Position, price: Price) -> Result<bool, MoneyError> {
     // Zero: off, and below every price.
-    if price.decimal() <= config.stop_price_usd {
+    if price.compare_to(config.stop_price_usd) != Ordering::Greater {
         return Ok(true);
     }
     let Some(left_pct) = loss_left_pct(config, position)? else {
         return Ok(false);
     };
-    let worth = position.token_worth(price)?;
-    Ok(worth.compare_to_percent_of_cost(left_pct, position.cost_basis) != Ordering::Greater)
+    Ok(position.compare_to_percent_of_cost(price, left_pct)? != Ordering::Greater)
 }
 
 /// A stop-loss fires once the holding is worth this many per cent of its cost; `None`: with this position it cannot.
@@ -150,8 +148,9 @@ pub fn loss_left_pct(config: &AccumulateConfig, position: &Position) -> Result<O
     if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
         return Ok(None);
     }
-    let left = Decimal::ONE_HUNDRED.checked_sub(config.stop_loss_pct);
-    left.ok_or(MoneyError::OutOfRange).map(Some)
+    below_hundred(config.stop_loss_pct)
+        .ok_or(MoneyError::OutOfRange)
+        .map(Some)
 }
 
 /// The accepted price of the tick before, if it may confirm a stop: it is younger than the last order to resume, and

@@ -5,12 +5,13 @@
 mod amount;
 mod price;
 mod rounding;
+mod short;
 mod text;
 mod usd;
 mod wide;
 
 pub use amount::Amount;
-pub use price::{Price, Worth};
+pub use price::{Price, Worth, above_hundred, below_hundred};
 pub use rounding::{
     BPS, MoneyError, NATIVE_DECIMALS, ParseUnitError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE,
 };

@@ -1,4 +1,4 @@
-//! `basket`: all members of a basket are started from one file, or sold.
+//! `basket`: all members of a basket are started from one file, paused, resumed, or sold.
 
 use std::path::PathBuf;
 
@@ -31,6 +31,10 @@ use crate::{
 pub enum BasketCommand {
     /// Start all members of a basket from one file: all of them, or none
     Start(BasketStartArgs),
+    /// Stop new trades of all members of a basket and keep their positions
+    Pause(BasketArgs),
+    /// Continue all members of a basket after a pause or an error
+    Resume(BasketResumeArgs),
     /// Sell everything that the members of a basket bought, then make them idle
     Liquidate(BasketLiquidateArgs),
 }
@@ -58,8 +62,9 @@ pub struct BasketStartArgs {
     yes: bool,
 }
 
+/// Which basket.
 #[derive(Debug, Args)]
-pub struct BasketLiquidateArgs {
+pub struct BasketArgs {
     /// Basket, by its basket.name
     name: String,
     /// The basket of LIVE jobs, if paper jobs have one of this name too
@@ -71,12 +76,27 @@ pub struct BasketLiquidateArgs {
     /// Only jobs on this chain
     #[arg(long)]
     chain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BasketResumeArgs {
+    #[command(flatten)]
+    basket: BasketArgs,
+    /// Resume members that trade with real money without asking for confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BasketLiquidateArgs {
+    #[command(flatten)]
+    basket: BasketArgs,
     #[command(flatten)]
     sale: SaleArgs,
 }
 
-impl From<&BasketLiquidateArgs> for Jobs {
-    fn from(args: &BasketLiquidateArgs) -> Self {
+impl From<&BasketArgs> for Jobs {
+    fn from(args: &BasketArgs) -> Self {
         Self::Basket(BasketName {
             name: args.name.clone(),
             realm: match (args.live, args.paper) {
@@ -111,7 +131,13 @@ impl BasketStartArgs {
 pub async fn run(settings: &Settings, out: Out, command: &BasketCommand) -> Result<(), AppError> {
     match command {
         BasketCommand::Start(args) => start(settings, out, args).await,
-        BasketCommand::Liquidate(args) => lifecycle::sell(settings, out, &args.into(), &args.sale).await,
+        BasketCommand::Pause(args) => lifecycle::stop(settings, out, &args.into()).await,
+        BasketCommand::Resume(args) => {
+            lifecycle::resume_all(settings, out, &(&args.basket).into(), args.yes).await
+        }
+        BasketCommand::Liquidate(args) => {
+            lifecycle::sell(settings, out, &(&args.basket).into(), &args.sale).await
+        }
     }
 }
 

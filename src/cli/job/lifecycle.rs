@@ -80,29 +80,39 @@ pub struct RemoveArgs {
 }
 
 pub async fn pause(settings: &Settings, out: Out, args: &JobsArgs) -> Result<(), AppError> {
+    stop(settings, out, &args.into()).await
+}
+
+/// Stops new trades of one job, several, or all of a kind.
+pub async fn stop(settings: &Settings, out: Out, jobs: &Jobs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    let jobs = args.into();
-    let report = lifecycle::pause(&app, &jobs, &actor()).await?;
+    let report = lifecycle::pause(&app, jobs, &actor()).await?;
     show(out, report, jobs.is_one())
 }
 
 pub async fn resume(settings: &Settings, out: Out, args: &ResumeArgs) -> Result<(), AppError> {
+    let Some(pause) = args.paused_by else {
+        let jobs = named(&args.jobs, args.chain.as_deref());
+        return resume_all(settings, out, &jobs, args.yes).await;
+    };
     let app = App::open(settings).await?;
-    if let Some(pause) = args.paused_by {
-        if asks(out, args.yes) {
-            agreed(out, &sale::resumable_after(&app, AuditId(pause)).await?)?;
-        }
-        let report = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
-        return show(out, report, false);
-    }
-    let jobs = named(&args.jobs, args.chain.as_deref());
-    let mut seen = None;
     if asks(out, args.yes) {
-        let resumable = sale::resumable(&app, &jobs).await?;
+        agreed(out, &sale::resumable_after(&app, AuditId(pause)).await?)?;
+    }
+    let report = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
+    show(out, report, false)
+}
+
+/// Continues one job or several after a pause or an error. `yes`: without asking for those that trade with real money.
+pub async fn resume_all(settings: &Settings, out: Out, jobs: &Jobs, yes: bool) -> Result<(), AppError> {
+    let app = App::open(settings).await?;
+    let mut seen = None;
+    if asks(out, yes) {
+        let resumable = sale::resumable(&app, jobs).await?;
         agreed(out, &resumable.traders)?;
         seen = Some(resumable.seen);
     }
-    let report = lifecycle::resume(&app, &jobs, seen.as_ref(), &actor()).await?;
+    let report = lifecycle::resume(&app, jobs, seen.as_ref(), &actor()).await?;
     show(out, report, jobs.is_one())
 }
 

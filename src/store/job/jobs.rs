@@ -269,9 +269,9 @@ pub async fn lock(connection: &mut PgConnection, id: JobId) -> Result<Job, Store
         .try_into()
 }
 
-/// Locks several jobs until the transaction ends, by number; unknown ones are left out. Who locks several does so before
-/// it locks or changes the slot of any: one that waits for a job while it has a slot could wait in a circle with a
-/// worker, which records several slots at once, and with another order.
+/// Locks several jobs until the transaction ends, by number; unknown ones are left out. A transaction on several jobs
+/// does so before it locks or changes the slot of any: one that waits for a job while it has a slot could wait in a
+/// circle with a worker, which records several slots at once, and with another order.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -53,8 +53,10 @@ pub struct WatchedFill {
     pub realized: Usd,
 }
 
-/// Fills whose time has come, claimed for six times `lease`: then they are looked at again. One
-/// that a look missed is looked at again after one `lease`.
+/// Fills whose time has come, claimed until they are looked at again: all at the same instants, six times `lease`
+/// apart, so that the fills of a chain cost one look together whenever each was booked. With the usual lease of ten
+/// seconds that is at the half of each minute, between the slots of most schedules. One that a look missed is looked at
+/// again after one `lease`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -64,10 +66,12 @@ pub async fn claim(
     limit: i64,
 ) -> Result<Vec<FillId>, StoreError> {
     let fills = sqlx::query_scalar!(
-        "UPDATE fill_watches w SET watch_at = now() + make_interval(secs => $1)
-                                          * CASE WHEN w.misses = 0 THEN 6 ELSE 1 END
+        "UPDATE fill_watches w
+         SET watch_at = CASE WHEN w.misses > 0 THEN now() + lease
+                             ELSE date_bin(6 * lease, now() + lease, 'epoch'::timestamptz + 3 * lease) + 6 * lease END
          FROM (SELECT fill_id FROM fill_watches WHERE watch_at <= now()
-               ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+               ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due,
+              (SELECT make_interval(secs => greatest($1::float8, 0.001)) AS lease) AS t
          WHERE w.fill_id = due.fill_id RETURNING w.fill_id",
         lease.std().as_secs_f64(),
         limit,

@@ -261,3 +261,57 @@ async fn a_member_that_cannot_be_read_is_named_and_the_others_are_sold() {
         .collect();
     assert_eq!(jobs, [1, 3]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_pauses_all_members_and_one_resumes_them() {
+    let terminal = basket(3).await;
+    let answer = |args: &[&str]| -> Vec<String> {
+        let answer = json(&terminal, args);
+        let jobs = answer["jobs"].as_array().expect("jobs").iter();
+        jobs.map(|job| format!("{} {} {}", job["symbol"], job["before"], job["after"]).replace('"', ""))
+            .collect()
+    };
+    sqlx::query("UPDATE jobs SET status = 'IDLE' WHERE id = 3")
+        .execute(&terminal.pool)
+        .await
+        .expect("one that was sold");
+    let paused = answer(&["basket", "pause", "index"]);
+    assert_eq!(
+        paused,
+        ["ONE RUNNING PAUSED", "TWO RUNNING PAUSED", "THREE IDLE IDLE"]
+    );
+    let stopped = ["ONE PAUSED", "TWO PAUSED", "THREE IDLE", "CLAWD RUNNING"];
+    assert_eq!(statuses(&terminal).await, stopped);
+    // One transaction, in the history of each.
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("SELECT job_id, xmin::text FROM job_events WHERE action = 'pause' ORDER BY id")
+            .fetch_all(&terminal.pool)
+            .await
+            .expect("events");
+    assert_eq!(rows.iter().map(|(job, _)| *job).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(rows[0].1, rows[1].1);
+    for _ in 0..2 {
+        answer(&["basket", "pause", "index"]);
+    }
+    assert_eq!(statuses(&terminal).await, stopped);
+    let resumed = answer(&["basket", "resume", "index"]);
+    assert_eq!(
+        resumed,
+        ["ONE PAUSED RUNNING", "TWO PAUSED RUNNING", "THREE IDLE IDLE"]
+    );
+    answer(&["basket", "resume", "index"]);
+    let trading = ["ONE RUNNING", "TWO RUNNING", "THREE IDLE", "CLAWD RUNNING"];
+    assert_eq!(statuses(&terminal).await, trading);
+    // The number of a pause undoes it.
+    let number = json(&terminal, &["basket", "pause", "index"])["pause"].to_string();
+    terminal.ok(&["resume", "--paused-by", &number]);
+    assert_eq!(statuses(&terminal).await, trading);
+    for command in ["pause", "resume"] {
+        let unknown = terminal.run(&["basket", command, "nothing"]);
+        assert!(
+            unknown.code == 3 && unknown.stderr.contains("nothing"),
+            "{}",
+            unknown.story()
+        );
+    }
+}

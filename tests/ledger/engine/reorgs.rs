@@ -2,7 +2,9 @@
 
 use alloy_primitives::B256;
 use lgi_mm::{
-    domain::{decision::HoldReason, figures::Pocket, ids::FillId, trade::TradeStatus, units::Amount},
+    domain::{
+        decision::HoldReason, figures::Pocket, ids::FillId, span::Span, trade::TradeStatus, units::Amount,
+    },
     engine::{Engine, Progress},
     paper::{PaperSettings, default_wallet},
     store::{fill_watches, orders::Order, trades},
@@ -85,6 +87,45 @@ async fn fills_are_watched_until_they_are_final_and_paper_fills_are_at_once() {
     assert_eq!(watch(&world, &world.engine).await, 0, "final");
     assert_eq!(world.count("SELECT count(*) FROM fills").await, 1);
     world.assert_ledger_equals_venue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fills_that_were_booked_at_any_time_are_watched_together() {
+    let world = World::new(accumulate()).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    node.finalize(Some(0));
+    world.trade().await;
+    let mut connection = world.pool.acquire().await.expect("a connection");
+    let lease = Span::from_secs(10);
+    let claimed = fill_watches::claim(&mut connection, lease, 10)
+        .await
+        .expect("claimed");
+    assert_eq!(claimed.len(), 1, "at once");
+    let again = fill_watches::claim(&mut connection, lease, 10)
+        .await
+        .expect("claimed");
+    assert_eq!(again, [], "not before its minute is over");
+    // Whenever it was claimed, at the half of a minute.
+    let sql =
+        "SELECT extract(epoch FROM watch_at)::bigint % 60 = 30 AND extract(epoch FROM watch_at) % 60 = 30
+                  AND watch_at - now() BETWEEN interval '9 s' AND interval '70 s' FROM fill_watches";
+    let together: bool = sqlx::query_scalar(sql).fetch_one(&world.pool).await.expect("one");
+    assert!(together);
+    // What was missed does not wait for the others.
+    node.set(only_hash(&world).await, Some(Fate::TakenBack { nonce: 0 }));
+    engine.watch(&claimed).await.expect("looked at");
+    sqlx::query("UPDATE fill_watches SET watch_at = now()")
+        .execute(&world.pool)
+        .await
+        .expect("due");
+    let missed = fill_watches::claim(&mut connection, lease, 10)
+        .await
+        .expect("claimed");
+    assert_eq!(missed, claimed);
+    let sql =
+        "SELECT misses > 0 AND watch_at - now() BETWEEN interval '5 s' AND interval '10 s' FROM fill_watches";
+    let soon: bool = sqlx::query_scalar(sql).fetch_one(&world.pool).await.expect("one");
+    assert!(soon);
 }
 
 #[tokio::test(flavor = "multi_thread")]

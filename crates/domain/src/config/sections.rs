@@ -9,7 +9,7 @@ use crate::{
     notice::{EventChoice, ReceiverChoice},
     pool::Pool,
     referees::{RefereeAction, RefereeName},
-    schedule::{CronExpr, interval_end},
+    schedule::{CronExpr, interval_end, is_by_clock},
     span::Span,
     units::{Usd, exact_decimal},
     zone::Zone,
@@ -34,6 +34,15 @@ impl ScheduleConfig {
     #[must_use]
     pub fn interval_end(&self, interval: Span, last: Timestamp) -> Timestamp {
         interval_end(&self.cron, self.timezone, interval, last)
+    }
+
+    /// Whether [`Self::interval_end`] has come at `now`.
+    #[must_use]
+    pub fn interval_is_over(&self, interval: Span, last: Timestamp, now: Timestamp) -> bool {
+        match is_by_clock(self.timezone, interval) {
+            true => interval.has_passed(last, now),
+            false => self.interval_end(interval, last) <= now,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The inputs of the rules.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +102,15 @@ impl Position {
     pub fn token_worth(&self, price: Price) -> Result<Worth, MoneyError> {
         self.token_balance
             .worth(self.token_decimals, price, Rounding::Down)
+    }
+
+    /// How what the tokens held are worth at `price` compares with `percent` per cent of what they cost.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn compare_to_percent_of_cost(&self, price: Price, percent: Decimal) -> Result<Ordering, MoneyError> {
+        self.token_balance
+            .compare_worth_to_percent(self.token_decimals, price, percent, self.cost_basis)
     }
 
     /// What the quote owned is worth, to be compared.

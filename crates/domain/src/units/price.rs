@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{
     amount::Amount,
     rounding::{MoneyError, Rounding, USD_SCALE},
+    short,
     text::exact_decimal,
     usd::Usd,
     wide::{
@@ -24,9 +25,21 @@ const PRICE_SCALE_MAX: u32 = 28;
 const SHORT_UNITS_MAX: u128 = 10_u128.pow(38);
 
 /// US dollars for one whole token. Always greater than zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(into = "Decimal")]
 pub struct Price(Decimal);
+
+impl Ord for Price {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare_to(other.0)
+    }
+}
+
+impl PartialOrd for Price {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Price {
     /// One US dollar: the price of the dollar itself.
@@ -158,12 +171,16 @@ impl Price {
     /// How this price compares with `percent` per cent of `reference`, exactly.
     #[must_use]
     pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Ordering {
-        compare_to_percent(
-            self.0.mantissa().unsigned_abs(),
-            self.0.scale(),
-            percent,
-            reference.0,
-        )
+        short::compare_to_percent(self.0, percent, reference.0).unwrap_or_else(|| {
+            let units = self.0.mantissa().unsigned_abs();
+            compare_to_percent(units, self.0.scale(), percent, reference.0)
+        })
+    }
+
+    /// How this price compares with so many USD, as decimals do, several times quicker.
+    #[must_use]
+    pub fn compare_to(self, usd: Decimal) -> Ordering {
+        short::compare(self.0, usd).unwrap_or_else(|| self.0.cmp(&usd))
     }
 }
 
@@ -189,6 +206,39 @@ impl Amount {
         let digits = price.scale().saturating_add(token_digits(decimals)?);
         usd_units(self.units(), mantissa_of(price)?, digits, rounding).map(Worth)
     }
+
+    /// How what this amount is worth, rounded down as [`Self::worth`] does, compares with `percent` per cent of a cost.
+    ///
+    /// # Errors
+    /// As [`Self::worth`].
+    pub fn compare_worth_to_percent(
+        self,
+        decimals: u8,
+        price: Price,
+        percent: Decimal,
+        cost: Usd,
+    ) -> Result<Ordering, MoneyError> {
+        let own = (self.units(), token_digits(decimals)?);
+        match short::compare_worth_to_percent(own, price.decimal(), percent, cost.decimal()) {
+            Some(found) => Ok(found),
+            None => {
+                let worth = self.worth(decimals, price, Rounding::Down)?;
+                Ok(worth.compare_to_percent_of_cost(percent, cost))
+            }
+        }
+    }
+}
+
+/// 100 less `percent`; exact, or `None`.
+#[must_use]
+pub fn below_hundred(percent: Decimal) -> Option<Decimal> {
+    short::below_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_sub(percent))
+}
+
+/// 100 and `percent`; exact, or `None`.
+#[must_use]
+pub fn above_hundred(percent: Decimal) -> Option<Decimal> {
+    short::above_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_add(percent))
 }
 
 /// US dollars in units of the last digit that [`Usd`] keeps; never negative. Quicker than [`Usd`], and only compared.

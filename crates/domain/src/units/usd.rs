@@ -111,7 +111,7 @@ impl Usd {
     /// Whether this is above zero.
     #[must_use]
     pub fn is_positive(self) -> bool {
-        self.0 > Decimal::ZERO
+        self.0.is_sign_positive() && !self.0.is_zero()
     }
 
     fn scaled(self) -> Result<u128, MoneyError> {
