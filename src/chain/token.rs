@@ -99,7 +99,7 @@ pub async fn token_info(rpc: &Rpc, token: Address) -> Result<TokenInfo, TokenErr
     };
     let mut answers = rpc.batch(&[call(DECIMALS), call(SYMBOL)]).await?.into_iter();
     let mut next = || answers.next().unwrap_or(Ok(Value::Null));
-    // That an address is no token is said for a revert alone; a token without a name is still one.
+    // Only a revert shows that an address is no token; a token without a name is still one.
     let decimals = bytes(next(), is_of_the_calls)?;
     let symbol = bytes(next(), is_of_the_request)?;
     let decimals = decimals.filter(|bytes| bytes.len() >= 32);

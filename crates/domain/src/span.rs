@@ -74,6 +74,7 @@ impl Span {
     }
 
     /// Whether `now` is at least this long after `last`.
+    #[inline]
     #[must_use]
     pub fn has_passed(self, last: Timestamp, now: Timestamp) -> bool {
         // Whole seconds decide, unless they are next to each other: this is on the path of every tick.

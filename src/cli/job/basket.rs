@@ -62,7 +62,6 @@ pub struct BasketStartArgs {
     yes: bool,
 }
 
-/// Which basket.
 #[derive(Debug, Args)]
 pub struct BasketArgs {
     /// Basket, by its basket.name

@@ -169,6 +169,7 @@ impl Price {
 
 impl Price {
     /// How this price compares with `percent` per cent of `reference`, exactly.
+    #[inline]
     #[must_use]
     pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Ordering {
         short::compare_to_percent(self.0, percent, reference.0).unwrap_or_else(|| {
@@ -177,7 +178,8 @@ impl Price {
         })
     }
 
-    /// How this price compares with so many USD, as decimals do, several times quicker.
+    /// How this price compares with an amount of USD, as decimals do, several times quicker.
+    #[inline]
     #[must_use]
     pub fn compare_to(self, usd: Decimal) -> Ordering {
         short::compare(self.0, usd).unwrap_or_else(|| self.0.cmp(&usd))
@@ -211,6 +213,7 @@ impl Amount {
     ///
     /// # Errors
     /// As [`Self::worth`].
+    #[inline]
     pub fn compare_worth_to_percent(
         self,
         decimals: u8,
@@ -230,12 +233,14 @@ impl Amount {
 }
 
 /// 100 less `percent`; exact, or `None`.
+#[inline]
 #[must_use]
 pub fn below_hundred(percent: Decimal) -> Option<Decimal> {
     short::below_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_sub(percent))
 }
 
 /// 100 and `percent`; exact, or `None`.
+#[inline]
 #[must_use]
 pub fn above_hundred(percent: Decimal) -> Option<Decimal> {
     short::above_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_add(percent))

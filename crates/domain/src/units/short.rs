@@ -19,11 +19,13 @@ const POWERS: [u64; 20] = {
     powers
 };
 
+#[inline]
 fn power(exponent: u32) -> Option<u64> {
     POWERS.get(usize::try_from(exponent).ok()?).copied()
 }
 
 /// A value without its point.
+#[inline]
 fn mantissa(value: Decimal) -> Option<u64> {
     let parts = value.unpack();
     let high = u64::from(parts.mid).rotate_left(32);
@@ -31,17 +33,19 @@ fn mantissa(value: Decimal) -> Option<u64> {
 }
 
 /// Exact: two numbers of 64 bits never have more than 128 in their product.
+#[inline]
 fn product(a: u64, b: u64) -> u128 {
     u128::from(a).saturating_mul(u128::from(b))
 }
 
+#[inline]
 fn decimal(mantissa: u64, scale: u32) -> Option<Decimal> {
-    i64::try_from(mantissa)
-        .ok()
-        .map(|mantissa| Decimal::new(mantissa, scale))
+    let digits = u32::try_from(mantissa).ok()?;
+    (scale <= Decimal::MAX_SCALE).then(|| Decimal::from_parts(digits, 0, 0, false, scale))
 }
 
 /// How two values compare.
+#[inline]
 pub(super) fn compare(one: Decimal, other: Decimal) -> Option<Ordering> {
     let (digits, other_digits) = (one.scale(), other.scale());
     let (one, other) = (mantissa(one)?, mantissa(other)?);
@@ -57,6 +61,7 @@ pub(super) fn compare(one: Decimal, other: Decimal) -> Option<Ordering> {
 }
 
 /// How a value compares with `percent` per cent of a reference.
+#[inline]
 pub(super) fn compare_to_percent(own: Decimal, percent: Decimal, reference: Decimal) -> Option<Ordering> {
     let digits = percent.scale().saturating_add(reference.scale());
     let missing = power(digits.saturating_add(2).checked_sub(own.scale())?)?;
@@ -66,6 +71,7 @@ pub(super) fn compare_to_percent(own: Decimal, percent: Decimal, reference: Deci
 
 /// How the worth of an amount, which is cut to the digits that USD keeps, compares with `percent` per cent of a cost.
 /// `decimals`: digits of the amount. Without the division that cuts it.
+#[inline]
 pub(super) fn compare_worth_to_percent(
     (amount, decimals): (U256, u32),
     price: Decimal,
@@ -90,12 +96,14 @@ pub(super) fn compare_worth_to_percent(
 }
 
 /// 100 less `percent`.
+#[inline]
 pub(super) fn below_hundred(percent: Decimal) -> Option<Decimal> {
     let hundred = power(percent.scale().saturating_add(2))?;
     decimal(hundred.checked_sub(mantissa(percent)?)?, percent.scale())
 }
 
 /// 100 and `percent`.
+#[inline]
 pub(super) fn above_hundred(percent: Decimal) -> Option<Decimal> {
     let hundred = power(percent.scale().saturating_add(2))?;
     decimal(hundred.checked_add(mantissa(percent)?)?, percent.scale())

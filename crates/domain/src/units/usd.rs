@@ -109,6 +109,7 @@ impl Usd {
     }
 
     /// Whether this is above zero.
+    #[inline]
     #[must_use]
     pub fn is_positive(self) -> bool {
         self.0.is_sign_positive() && !self.0.is_zero()
