@@ -80,7 +80,7 @@ impl Span {
         // Whole seconds decide, unless they are next to each other: this is on the path of every tick.
         let seconds = now.timestamp().saturating_sub(last.timestamp());
         let left = seconds.saturating_sub_unsigned(self.0.as_secs());
-        if left < 0 || left > 1 {
+        if !(0..=1).contains(&left) {
             return left > 1;
         }
         let passed = now.signed_duration_since(last).to_std();
