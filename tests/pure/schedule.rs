@@ -7,7 +7,8 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 use lgi_mm::domain::{
-    job::{JobId, Realm},
+    config::JobConfig,
+    job::{JobId, JobMode, Realm},
     schedule::{CronExpr, MISSED_COUNTED_MAX, jitter, starts_at},
     span::Span,
     zone::Zone,
@@ -282,6 +283,27 @@ proptest! {
         let between = start + TimeDelta::seconds(skew.min((next - start).num_seconds() - 1).max(0));
         prop_assert_eq!(line.next_after(zone, between), Some(next));
         prop_assert!(line.next_after(zone, next).expect("another") > next);
+    }
+
+    #[test]
+    fn an_interval_is_over_from_its_end_on(
+        zone in zones(),
+        micros in 1_767_225_600_000_000_i64..1_798_761_600_000_000,
+        interval in prop_oneof![
+            (0..4_u64).prop_map(|days| Span::from_secs(days * 86_400)),
+            (0..10_000_u64).prop_map(Span::from_millis),
+            (0..1_000_000_u64).prop_map(Span::from_secs),
+        ],
+        // Next to the end, or anywhere.
+        off in prop_oneof![-2_i64..=2, -2_000_000_i64..2_000_000, -100_000_000_000_i64..100_000_000_000],
+    ) {
+        let mut schedule = JobConfig::for_mode(JobMode::Accumulate).schedule;
+        schedule.timezone = zone;
+        let last = DateTime::from_timestamp_micros(micros).expect("an instant");
+        let end = schedule.interval_end(interval, last);
+        let now = end + TimeDelta::microseconds(off);
+        prop_assert_eq!(schedule.interval_is_over(interval, last, now), end <= now);
+        prop_assert_eq!(interval.has_passed(last, now), interval.after(last) <= now);
     }
 
     #[test]
