@@ -189,7 +189,7 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         let within = core
             .as_ref()
             .is_some_and(|costs| costs.part(Part::Engine).fits(PLAN_TO_FILL));
-        if sent == 1 && buy.http() <= BUY_MAX && within || trades == 4 {
+        if sent == 1 && buy.http() <= BUY_MAX && within || trades == 8 {
             break buy;
         }
     };
