@@ -46,6 +46,13 @@ async fn statuses(terminal: &Terminal) -> Vec<String> {
         .expect("jobs")
 }
 
+/// What a command did to each job: its ticker, its status before and after.
+fn changes(answer: &Value) -> Vec<String> {
+    let jobs = answer["jobs"].as_array().expect("jobs").iter();
+    jobs.map(|job| format!("{} {} {}", job["symbol"], job["before"], job["after"]).replace('"', ""))
+        .collect()
+}
+
 /// The orders to sell in the history of each job: job, actor and transaction.
 async fn orders_to_sell(terminal: &Terminal) -> Vec<(i64, String, String)> {
     sqlx::query_as("SELECT job_id, actor, xmin::text FROM job_events WHERE action = 'liquidate' ORDER BY id")
@@ -68,18 +75,13 @@ async fn one_command_orders_the_sale_of_all_members_once_and_leaves_other_jobs_a
     .expect("an error, and one that is sold");
     let sell = ["basket", "liquidate", "index", "--over", "1h", "--json"];
     let sold = json(&terminal, &sell[..5]);
-    let lines = |answer: &Value| -> Vec<String> {
-        let jobs = answer["jobs"].as_array().expect("jobs").iter();
-        jobs.map(|job| format!("{} {} {}", job["symbol"], job["before"], job["after"]).replace('"', ""))
-            .collect()
-    };
     let expected = [
         "ONE RUNNING LIQUIDATING",
         "TWO PAUSED LIQUIDATING",
         "THREE ERROR LIQUIDATING",
         "FOUR IDLE IDLE",
     ];
-    assert_eq!(lines(&sold), expected, "{sold}");
+    assert_eq!(changes(&sold), expected, "{sold}");
     let rows = orders_to_sell(&terminal).await;
     let jobs: Vec<i64> = rows.iter().map(|(job, ..)| *job).collect();
     assert_eq!(jobs, [1, 2, 3]);
@@ -265,12 +267,7 @@ async fn a_member_that_cannot_be_read_is_named_and_the_others_are_sold() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_pauses_all_members_and_one_resumes_them() {
     let terminal = basket(3).await;
-    let answer = |args: &[&str]| -> Vec<String> {
-        let answer = json(&terminal, args);
-        let jobs = answer["jobs"].as_array().expect("jobs").iter();
-        jobs.map(|job| format!("{} {} {}", job["symbol"], job["before"], job["after"]).replace('"', ""))
-            .collect()
-    };
+    let answer = |args: &[&str]| changes(&json(&terminal, args));
     sqlx::query("UPDATE jobs SET status = 'IDLE' WHERE id = 3")
         .execute(&terminal.pool)
         .await

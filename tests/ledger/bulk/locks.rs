@@ -107,10 +107,11 @@ async fn many_orders_at_once_neither_wait_for_each_other_in_a_circle_nor_get_los
 
 /// Waits until a statement of this database waits for a lock.
 async fn until_one_waits(pool: &PgPool) {
-    until_so_many_wait(pool, 1).await;
+    until_waiting(pool, 1).await;
 }
 
-async fn until_so_many_wait(pool: &PgPool, count: i64) {
+/// The same for `count` statements.
+async fn until_waiting(pool: &PgPool, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waits = async {
         loop {
@@ -218,9 +219,9 @@ where
         ..Selection::default()
     };
     let pausing = tokio::spawn(async move { pause(&pool, selection).await });
-    until_so_many_wait(&db.pool, 1).await;
+    until_waiting(&db.pool, 1).await;
     let ordering = tokio::spawn(order(db.pool.clone(), [third, fifth]));
-    until_so_many_wait(&db.pool, 2).await;
+    until_waiting(&db.pool, 2).await;
     let pool = db.pool.clone();
     let recording = tokio::spawn(async move {
         let now = store::now(&pool).await.expect("the time");
@@ -230,7 +231,7 @@ where
     });
     // It records at once, or waits for a slot that the order has.
     let patience = Duration::from_secs(2);
-    let _ = tokio::time::timeout(patience, until_so_many_wait(&db.pool, 3)).await;
+    let _ = tokio::time::timeout(patience, until_waiting(&db.pool, 3)).await;
     tx.rollback().await.expect("unlocked");
     assert_eq!(pausing.await.expect("no deadlock").1, [second, fifth]);
     ordering.await.expect("no deadlock");
@@ -276,14 +277,14 @@ async fn a_start_of_several_locks_slots_by_job_number_whatever_their_order() {
         let backwards = [(Starter::There(second), START), (Starter::There(first), START)];
         together::start_all(&pool, &backwards, "test").await
     });
-    until_so_many_wait(&db.pool, 1).await;
+    until_waiting(&db.pool, 1).await;
     let pool = db.pool.clone();
     let recording = tokio::spawn(async move {
         let now = store::now(&pool).await.expect("the time");
         let holds = [hold(first, now), hold(second, now)];
         ticks::record_holds(&pool, &holds, Patience::default()).await
     });
-    until_so_many_wait(&db.pool, 2).await;
+    until_waiting(&db.pool, 2).await;
     tx.rollback().await.expect("unlocked");
     let started = starting.await.expect("ends").expect("no deadlock");
     assert_eq!(started, [second, first], "in the order of the list");
