@@ -24,7 +24,7 @@ use lgi_mm::{
     },
     config::{JobLayers, build_job_config},
     domain::{
-        config::JobConfig,
+        config::{AfterStop, JobConfig},
         job::JobMode,
         units::{Price, Rounding, Usd},
     },
@@ -91,6 +91,18 @@ fn accumulate() -> Setup {
         ..PaperSettings::default()
     };
     Setup::new(JobMode::Accumulate, config, costs)
+}
+
+/// The same with a stop-loss, a trailing stop and a trailing take-profit, which need the highest price so far.
+fn stops() -> Setup {
+    let mut setup = accumulate();
+    let rules = setup.config.rules.accumulate_mut().expect("accumulate");
+    rules.stop_loss_pct = Decimal::from(20);
+    rules.trailing_stop_pct = Decimal::from(15);
+    rules.trailing_arm_pct = Decimal::from(10);
+    rules.trailing_take_profit_pct = Decimal::from(5);
+    rules.after_stop = AfterStop::Continue;
+    setup
 }
 
 fn liquidity() -> Setup {
@@ -239,7 +251,11 @@ fn main() {
         .find_map(|argument| argument.parse::<usize>().ok())
         .unwrap_or(10);
     let samples = millions * 1_000_000;
-    for (name, setup) in [("accumulate", accumulate()), ("liquidity", liquidity())] {
+    for (name, setup) in [
+        ("accumulate", accumulate()),
+        ("accumulate with stops", stops()),
+        ("liquidity", liquidity()),
+    ] {
         let runs: Vec<(Took, RunResult)> = (0..RUNS).map(|_| timed(&setup, samples)).collect();
         let (wall, processor) = (
             median(runs.iter().map(|(took, _)| took.wall).collect()),

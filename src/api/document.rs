@@ -9,9 +9,13 @@ use serde_json::{Map, Value, json};
 use crate::domain::role::Role;
 
 /// The schemas of docs/schema that answers refer to, by the command that prints them.
-const VIEWS: [(&str, &str); 24] = [
+const VIEWS: [(&str, &str); 25] = [
     ("adopt", include_str!("../../docs/schema/adopt.json")),
     ("backtest", include_str!("../../docs/schema/backtest.json")),
+    (
+        "basket-start",
+        include_str!("../../docs/schema/basket-start.json"),
+    ),
     ("config-edit", include_str!("../../docs/schema/config-edit.json")),
     ("config-keys", include_str!("../../docs/schema/config-keys.json")),
     ("config-show", include_str!("../../docs/schema/config-show.json")),

@@ -18,7 +18,7 @@ use super::{
     runner::run,
     setup::{Detail, PricePoint, Setup},
 };
-use crate::domain::units::Usd;
+use crate::domain::{Timestamp, units::Usd};
 
 /// A best configuration that traded less often is flagged as based on few trades.
 pub const FEW_TRADES: u64 = 10;
@@ -187,23 +187,41 @@ fn indifferent(axis: usize, best: &Candidate, ranked: &[Candidate], by: SortBy) 
 /// Splits rows into `count` parts of equal time, oldest first. Parts without rows are skipped.
 #[must_use]
 pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+    let folds = folds_together(&[rows], count);
+    folds.into_iter().flatten().collect()
+}
+
+/// The same for several series, from the latest of their first rows to the earliest of their last ones: of each part the
+/// rows of each series. Parts in which one of them has no rows are skipped. The last part has the rows after its end too.
+#[must_use]
+pub fn folds_together<'a>(series: &[&'a [PricePoint]], count: NonZeroUsize) -> Vec<Vec<&'a [PricePoint]>> {
+    let ends = |rows: &&[PricePoint]| Some((rows.first()?.at, rows.last()?.at));
+    let ends: Option<Vec<_>> = series.iter().map(ends).collect();
+    let ends = ends.unwrap_or_default();
+    let first = ends.iter().map(|(first, _)| *first).max();
+    let last = ends.iter().map(|(_, last)| *last).min();
+    let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) else {
         return Vec::new();
     };
     let parts = i32::try_from(count.get()).unwrap_or(i32::MAX);
-    let length = (last.at - first.at) / parts;
-    let mut rest = rows;
+    let length = (last - first) / parts;
+    let from =
+        |start: Timestamp, rows: &'a [PricePoint]| rows.split_at(rows.partition_point(|row| row.at < start));
+    let mut rest: Vec<&[PricePoint]> = series.iter().map(|rows| from(first, rows).1).collect();
     let mut folds = Vec::new();
     for part in 1..=parts {
-        let end = first.at + length * part;
-        let cut = if part == parts {
-            rest.len()
-        } else {
-            rest.partition_point(|row| row.at < end)
+        let end = first + length * part;
+        let cut = |rows: &mut &'a [PricePoint]| {
+            let (fold, later) = if part == parts {
+                (*rows, &[][..])
+            } else {
+                from(end, rows)
+            };
+            *rows = later;
+            fold
         };
-        let (fold, later) = rest.split_at(cut);
-        rest = later;
-        if !fold.is_empty() {
+        let fold: Vec<_> = rest.iter_mut().map(cut).collect();
+        if fold.iter().all(|rows| !rows.is_empty()) {
             folds.push(fold);
         }
     }

@@ -33,7 +33,21 @@ pub struct MemberGiven {
 /// # Errors
 /// [`LayerError`] names the file, the member and the key.
 pub fn members(path: &Path) -> Result<Vec<MemberGiven>, LayerError> {
-    let mut common = Layer::file(path)?;
+    members_in(Layer::file(path)?)
+}
+
+/// The same of what such a file has. `origin`: what the face calls it.
+///
+/// # Errors
+/// As [`members`].
+pub fn members_of(origin: &str, values: Map<String, Value>) -> Result<Vec<MemberGiven>, LayerError> {
+    members_in(Layer {
+        origin: origin.to_owned(),
+        values,
+    })
+}
+
+fn members_in(mut common: Layer) -> Result<Vec<MemberGiven>, LayerError> {
     let file = common.origin.clone();
     let found = match common.values.remove("member") {
         Some(Value::Array(found)) => found,

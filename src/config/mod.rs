@@ -31,7 +31,7 @@ pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
 pub use live::{PASSWORD_VARIABLE, POLICY_STATE_VARIABLE, POLICY_VARIABLE, UNSAFE_KEY_VARIABLE};
 pub use load::usual_files;
-pub use members::{MemberGiven, members};
+pub use members::{MemberGiven, members, members_of};
 pub use sections::{ApiSettings, LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile};
 pub use service::{home, service_environment, user_unit_dir};
 pub use settings::Settings;

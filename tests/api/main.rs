@@ -6,6 +6,7 @@
 )]
 
 mod agents;
+mod baskets;
 mod browser;
 mod chat;
 mod clients;

@@ -32,7 +32,12 @@ fn with(body: &Value, confirm: &Value) -> Value {
 }
 
 /// The first request does nothing, nor does one that confirms something else; the second one does it.
-async fn twice(served: &Served, owner: &str, (method, path): (Method, &str), body: Value) -> (String, Value) {
+pub async fn twice(
+    served: &Served,
+    owner: &str,
+    (method, path): (Method, &str),
+    body: Value,
+) -> (String, Value) {
     let ask = |key: &str, body: Value| {
         let (method, key) = (method.clone(), format!("{method}{path}{key}"));
         async move { send(served, owner, (method, path), &key, &body).await }
@@ -62,7 +67,7 @@ fn start(world: &World) -> Value {
 }
 
 /// The API of a world with a node, a key and a policy.
-async fn serve(world: &World) -> Served {
+pub async fn serve(world: &World) -> Served {
     let settings = world.settings().display().to_string();
     let (policy, state) = (
         world.policy().display().to_string(),

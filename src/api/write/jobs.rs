@@ -35,7 +35,7 @@ pub(in crate::api) struct Nothing {}
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Confirmed {
     /// What the answer before said, for a live job
-    confirm: Option<String>,
+    pub(super) confirm: Option<String>,
 }
 
 /// How to sell.
@@ -44,11 +44,11 @@ pub(in crate::api) struct Confirmed {
 pub(in crate::api) struct Liquidate {
     /// Spread the selling over this long, such as 6h; at once if it is not given
     #[schema(value_type = Option<String>)]
-    over: Option<Span>,
+    pub(super) over: Option<Span>,
     /// Number of sells; 1, or 12 if they are spread
-    slices: Option<u32>,
+    pub(super) slices: Option<u32>,
     /// What the answer before said, for a live job
-    confirm: Option<String>,
+    pub(super) confirm: Option<String>,
 }
 
 /// Stops new trades and keeps the position.
@@ -130,8 +130,10 @@ pub(in crate::api) async fn liquidate(
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
         let target = target::pinned(&app.app, &named).await?;
-        confirm_sale(&app.app, &target, request, &asked, body.confirm.as_deref()).await?;
+        let seller = sale::trader(&app.app, &target).await?;
         let jobs = one(target);
+        let sale = (&jobs, seller.as_slice());
+        confirm_sale(&app.app, sale, request, &asked, body.confirm.as_deref()).await?;
         changed(lifecycle::liquidate(&app.app, &jobs, request, &asked.actor()).await?)
     };
     order.once(&api, work).await
@@ -171,29 +173,32 @@ fn changed(mut report: Report) -> Result<Changed, Failed> {
     Ok(changed)
 }
 
-/// What a live job would sell is confirmed, also if that is nothing yet.
-async fn confirm_sale(
+/// What live jobs would sell is confirmed, also if that is nothing yet.
+pub(super) async fn confirm_sale(
     app: &App,
-    target: &Target,
+    (jobs, sellers): (&Jobs, &[Trader]),
     request: LiquidateRequest,
     order: &Order,
     confirm: Option<&str>,
 ) -> Result<(), Failed> {
-    let Some(Trader { name, wallet }) = sale::trader(app, target).await? else {
+    if sellers.is_empty() {
         return Ok(());
-    };
-    let sales = sale::preview(app, &one(target.clone())).await?;
-    let sale = sales.first();
-    let sells = sale.map_or_else(
-        || "all that it holds by then; it holds nothing now".to_owned(),
-        |sale| format!("{} {}", sale.position, name.symbol),
-    );
-    let would = format!(
-        "sell with real money: {name}: {sells}, from wallet {}{}",
-        wallet.to_checksum(None),
-        parts(request)
-    );
-    order.confirmed(&would, sale.map(worth).into_iter().collect(), confirm)
+    }
+    let sales = sale::preview(app, jobs).await?;
+    let (would, shown): (Vec<_>, Vec<_>) = sellers
+        .iter()
+        .map(|Trader { name, wallet }| {
+            let sale = sales.iter().find(|sale| sale.name == *name);
+            let sells = sale.map_or_else(
+                || "all that it holds by then; it holds nothing now".to_owned(),
+                |sale| format!("{} {}", sale.position, name.symbol),
+            );
+            let would = format!("{name}: {sells}, from wallet {}", wallet.to_checksum(None));
+            (would, sale.map(worth))
+        })
+        .unzip();
+    let would = format!("sell with real money: {}{}", would.join("; "), parts(request));
+    order.confirmed(&would, shown.into_iter().flatten().collect(), confirm)
 }
 
 fn parts(request: LiquidateRequest) -> String {

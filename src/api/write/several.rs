@@ -59,7 +59,7 @@ pub(in crate::api) struct PausedBy {
 
 /// Several jobs, and how to undo a pause of them.
 #[derive(Debug, Serialize)]
-struct Several {
+pub(super) struct Several {
     jobs: Vec<Changed>,
     refused: Vec<RefusedLine>,
     /// Number of jobs that the request means

@@ -113,11 +113,11 @@ pub(in crate::api) struct NewOrder {
     confirm: Option<String>,
 }
 
-const fn realm(live: bool) -> Realm {
+pub(super) const fn realm(live: bool) -> Realm {
     if live { Realm::Live } else { Realm::Paper }
 }
 
-fn chain(given: Option<String>) -> String {
+pub(super) fn chain(given: Option<String>) -> String {
     given.unwrap_or_else(|| "base".to_owned())
 }
 
@@ -222,19 +222,30 @@ async fn started(
         confirm_terms(&terms, order, confirm)?;
     }
     let mut started = start::start(app, proposal, &order.actor()).await?;
+    written(&mut started);
+    Ok(started)
+}
+
+/// Messages as the API words them.
+pub(super) fn written(started: &mut Started) {
     for assumed in &mut started.assumed {
         assumed.write(&Http);
     }
     if let Some(command) = started.policy.as_mut().and_then(|lacks| lacks.0.command.as_mut()) {
         command.write(&Http);
     }
-    Ok(started)
 }
 
 fn confirm_terms(terms: &Terms<'_>, order: &Order, confirm: Option<&str>) -> Result<(), Failed> {
+    let (would, shown) = proposed(terms);
+    order.confirmed(&format!("trade with real money: {would}"), shown, confirm)
+}
+
+/// What a live job would do, and what was assumed for it.
+pub(super) fn proposed(terms: &Terms<'_>) -> (String, Vec<String>) {
     let pair = &terms.pair;
     let would = format!(
-        "trade with real money: LIVE on {}, wallet {} trades {} ({}) for {}; {}; {}",
+        "LIVE on {}, wallet {} trades {} ({}) for {}; {}; {}",
         terms.chain,
         pair.wallet.to_checksum(None),
         pair.token,
@@ -245,5 +256,5 @@ fn confirm_terms(terms: &Terms<'_>, order: &Order, confirm: Option<&str>) -> Res
     );
     let assumed = terms.assumed.iter();
     let shown = assumed.map(|assumed| format!("assumed: {}", assumed.rendered(&Http)));
-    order.confirmed(&would, shown.collect(), confirm)
+    (would, shown.collect())
 }

@@ -2,14 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{BacktestRequest, SweepRequest, Swept, request::unreadable, sweep::SweepLine};
+use super::{
+    BacktestRequest, SweepRequest, Swept, WalkForward,
+    request::unreadable,
+    sweep::{SweepLine, SweepStep, folds_together},
+};
 use crate::app::message::{Field, message};
 use crate::{
     app::AppError,
     backtest::{
-        Detail, Setup,
+        Detail, PricePoint, Setup,
         basket::{self, BasketResult, Charted, Member},
         grid::Grid,
+        result::Interval,
         series::{ReadOptions, Rows},
         sweep,
     },
@@ -48,29 +53,75 @@ pub fn sweep_basket(
     asked: SweepRequest,
     progress: &dyn Fn(usize),
 ) -> Result<Swept, AppError> {
-    if asked.walk_forward.is_some() {
-        let problem = " has no effect on a basket yet; leave it out";
-        return Err(message![Field::WalkForward, problem].bad_input());
-    }
     let series = request.series()?;
     let grid =
         Grid::new(asked.axes).map_err(|error| message![Field::Sweep, format!(": {error}")].bad_input())?;
+    let folds = asked
+        .walk_forward
+        .map(|count| folds(&series, count))
+        .transpose()?;
     let places = grid.places();
-    let mut summaries = Vec::with_capacity(places.len());
-    for place in &places {
-        let setups = request.setups(settings, &grid.assignments(place))?;
-        let summary = basket::summary(&members(&setups, &series));
-        summaries.push(summary.map_err(|error| out_of_range(&error))?);
-        progress(places.len());
-    }
-    let ranked = sweep::ranked(&grid, summaries, asked.sort_by);
+    let parts = folds.as_ref().map_or(0, Vec::len);
+    let total = places.len().saturating_mul(parts.saturating_add(1));
+    let over = |series: &[Rows]| {
+        let mut summaries = Vec::with_capacity(places.len());
+        for place in &places {
+            let setups = request.setups(settings, &grid.assignments(place))?;
+            let summary = basket::summary(&members(&setups, series));
+            summaries.push(summary.map_err(|error| out_of_range(&error))?);
+            progress(total);
+        }
+        Ok::<_, AppError>(sweep::ranked(&grid, summaries, asked.sort_by))
+    };
+    let ranked = over(&series)?;
+    let walk_forward = match folds {
+        Some(folds) => {
+            let each: Vec<_> = folds.iter().map(|fold| over(fold)).collect::<Result<_, _>>()?;
+            Some(WalkForward {
+                folds: folds.iter().filter_map(|fold| span(fold)).collect(),
+                steps: sweep::walk_forward(&each).iter().map(SweepStep::new).collect(),
+            })
+        }
+        None => None,
+    };
     Ok(Swept {
         keys: grid.axes().iter().map(|axis| axis.key.clone()).collect(),
         sort_by: asked.sort_by,
         configurations: ranked.iter().map(SweepLine::of).collect(),
         warnings: sweep::doubts(&grid, &ranked, asked.sort_by),
-        walk_forward: None,
+        walk_forward,
         best: None,
+    })
+}
+
+/// The series of all members in each of `count` parts of equal time.
+fn folds(series: &[Rows], count: u16) -> Result<Vec<Vec<Rows>>, AppError> {
+    let each: Vec<_> = series.iter().map(|one| one.rows.as_slice()).collect();
+    let part = |fold: Vec<&[PricePoint]>| {
+        let pairs = series.iter().zip(fold);
+        pairs
+            .map(|(one, rows)| Rows {
+                summary: one.summary.clone(),
+                rows: rows.to_vec(),
+            })
+            .collect()
+    };
+    Ok(folds_together(&each, count)?.into_iter().map(part).collect())
+}
+
+/// From the latest of the first rows to the earliest of the last ones.
+fn span(fold: &[Rows]) -> Option<Interval> {
+    Some(Interval {
+        from: fold
+            .iter()
+            .filter_map(|one| one.rows.first())
+            .map(|row| row.at)
+            .max()?,
+        to: fold
+            .iter()
+            .filter_map(|one| one.rows.last())
+            .map(|row| row.at)
+            .min()?,
     })
 }
 

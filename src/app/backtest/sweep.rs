@@ -79,7 +79,7 @@ pub struct SweepStep {
 }
 
 impl SweepStep {
-    fn new(step: &WalkForwardStep) -> Self {
+    pub(super) fn new(step: &WalkForwardStep) -> Self {
         Self {
             out_of_sample: SweepLine::new(&step.chosen.values, &step.out_of_sample),
             chosen: SweepLine::of(&step.chosen),
@@ -254,8 +254,17 @@ impl Tries<'_> {
 }
 
 fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError> {
+    let folds = folds_together(&[rows], count)?;
+    Ok(folds.into_iter().flatten().collect())
+}
+
+/// `count` parts of equal time, each with the rows of every series.
+pub(super) fn folds_together<'a>(
+    series: &[&'a [PricePoint]],
+    count: u16,
+) -> Result<Vec<Vec<&'a [PricePoint]>>, AppError> {
     let wanted = NonZeroUsize::new(count.into()).unwrap_or(NonZeroUsize::MIN);
-    let folds = sweep::folds(rows, wanted);
+    let folds = sweep::folds_together(series, wanted);
     if folds.len() < wanted.get() {
         let problem = format!(
             " {count}: the prices fill {} of {count} parts of equal time; take fewer parts",

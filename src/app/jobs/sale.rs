@@ -141,6 +141,16 @@ fn live<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<Trader> {
         .collect()
 }
 
+/// Those of the selected jobs that are LIVE and that `liquidate` would sell, also if they hold nothing yet.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer.
+pub async fn sellers(app: &App, which: &Jobs) -> Result<Vec<Trader>, AppError> {
+    let selected = Selected::find(app, which).await?;
+    let allowed = |job: &&Job| transition(job.status, job.status_before_stop, Command::Liquidate).is_ok();
+    Ok(live(selected.jobs.iter().filter(allowed)))
+}
+
 /// The job if it is LIVE.
 ///
 /// # Errors

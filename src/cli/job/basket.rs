@@ -14,17 +14,16 @@ use crate::{
         App, AppError,
         jobs::{
             selected::{BasketName, Jobs},
-            start::{self, StartRequest},
+            start::{self, BasketRequest, StartRequest},
         },
-        target,
     },
     cli::{
         confirm::{asks, confirm},
         out::Out,
         target::actor,
     },
-    config::{MemberGiven, Settings, members},
-    domain::job::{JobMode, Realm},
+    config::{Settings, members},
+    domain::job::Realm,
 };
 
 #[derive(Debug, Subcommand)]
@@ -109,21 +108,17 @@ impl From<&BasketArgs> for Jobs {
 }
 
 impl BasketStartArgs {
-    fn request(&self, member: MemberGiven) -> Result<StartRequest, AppError> {
-        let request = StartRequest {
-            token: target::address(&member.token)?,
+    fn requests(&self) -> Result<Vec<StartRequest>, AppError> {
+        let basket = BasketRequest {
             realm: if self.live { Realm::Live } else { Realm::Paper },
             chain: self.chain.clone(),
-            mode: Some(JobMode::Basket),
-            given: member.given.assignments(&self.set, "--set")?,
-            budget: None,
-            symbol: member.symbol,
-            decimals: member.decimals,
+            set: self.set.clone(),
             quote: self.quote.clone(),
-            placed: None,
         };
-        request.check()?;
-        Ok(request)
+        members(&self.file)?
+            .into_iter()
+            .map(|member| basket.member(member, "--set"))
+            .collect()
     }
 }
 
@@ -141,10 +136,7 @@ pub async fn run(settings: &Settings, out: Out, command: &BasketCommand) -> Resu
 }
 
 async fn start(settings: &Settings, out: Out, args: &BasketStartArgs) -> Result<(), AppError> {
-    let requests = members(&args.file)?
-        .into_iter()
-        .map(|member| args.request(member))
-        .collect::<Result<Vec<_>, _>>()?;
+    let requests = args.requests()?;
     let app = App::open(settings).await?;
     let proposals = start::propose_all(&app, &requests).await?;
     let terms: Vec<_> = proposals.iter().filter_map(|proposal| proposal.terms()).collect();

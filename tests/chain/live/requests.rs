@@ -34,6 +34,9 @@ const SELL_MAX: usize = 16;
 /// Most requests in a minute in which nothing is done but watching a fill.
 const REST_MAX: usize = 2;
 
+/// No bound.
+const ANY: Cost = cost(usize::MAX, usize::MAX);
+
 const fn cost(statements: usize, transactions: usize) -> Cost {
     Cost {
         statements,
@@ -89,15 +92,19 @@ fn rules(cron: &str, interval: &str) -> Value {
     })
 }
 
+/// How many trades were executed, in all.
+async fn trades(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'EXECUTED'")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("a count")
+}
+
 /// Waits until `count` trades were executed, in all.
 async fn executed(world: &World, count: i64) {
     let begun = Instant::now();
     loop {
-        let sql = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
-        let found: i64 = sqlx::query_scalar(sql)
-            .fetch_one(&world.db.pool)
-            .await
-            .expect("a count");
+        let found = trades(world).await;
         if found >= count {
             return;
         }
@@ -146,23 +153,69 @@ fn from_plan_to_fill(statements: &[Statement]) -> Option<Costs> {
     Some(Costs::of(&statements[plan..=fill + end]))
 }
 
-/// The buy that cost the engine less.
-fn cheaper(one: Option<Costs>, other: Option<Costs>) -> Option<Costs> {
-    one.into_iter().chain(other).min_by_key(|costs| {
-        let engine = costs.part(Part::Engine);
-        (engine.transactions, engine.statements)
-    })
+/// The least that any of a few trades cost. On a busy machine a look comes a moment before its block and once more, or
+/// bytes are sent again before their block: that is the machine's, and only the best of a few is the program's.
+struct Least {
+    what: &'static str,
+    engine: Cost,
+    whole: Cost,
+    http: usize,
+    shown: Vec<String>,
 }
 
-/// What the engine alone did, and all that the trade kept busy.
-fn bounded(what: &str, costs: &Costs, most: [Cost; 2]) {
-    println!("{what}: {costs}");
-    for (cost, most) in [costs.part(Part::Engine), costs.trade()].into_iter().zip(most) {
-        assert!(cost.fits(most), "{what}: {cost:?} of {most:?}: {costs}");
+impl Least {
+    const fn of_none(what: &'static str) -> Self {
+        Self {
+            what,
+            engine: ANY,
+            whole: ANY,
+            http: usize::MAX,
+            shown: Vec::new(),
+        }
     }
-    // A meter that sees nothing holds every bound.
-    assert!(costs.part(Part::Engine).statements >= 15, "{what}: {costs}");
+
+    /// One more trade, which sent `sent` transactions to the node if nothing was sent again.
+    fn add(&mut self, costs: &Costs, asked: &Count, sent: usize) {
+        println!("{}: {asked}", self.what);
+        self.add_costs(costs);
+        // A meter that sees nothing holds every bound.
+        assert!(asked.http() >= 5, "{}: {asked}", self.what);
+        if calls_of(asked, "eth_sendRawTransaction") == sent {
+            self.http = self.http.min(asked.http());
+        }
+    }
+
+    fn add_costs(&mut self, costs: &Costs) {
+        let engine = costs.part(Part::Engine);
+        println!(
+            "{}: {engine:?}, with scheduler and queue {:?}",
+            self.what,
+            costs.trade()
+        );
+        assert!(engine.statements >= 15, "{}: {costs}", self.what);
+        self.engine = self.engine.least(engine);
+        self.whole = self.whole.least(costs.trade());
+        self.shown.push(costs.to_string());
+    }
+
+    const fn fits(&self, [engine, whole]: [Cost; 2], http: usize) -> bool {
+        self.engine.fits(engine) && self.whole.fits(whole) && self.http <= http
+    }
+
+    fn bounded(&self, most: [Cost; 2], http: usize) {
+        let Self { what, shown, .. } = self;
+        let least = [self.engine, self.whole];
+        assert!(
+            self.fits(most, http),
+            "{what}: {least:?} of {most:?}, {} of {http} requests: {}",
+            self.http,
+            shown.join("\n")
+        );
+    }
 }
+
+/// Trades, rests and sales until one of them is within its bounds, at most.
+const TRIES: i64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
@@ -171,44 +224,52 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
     let daemon = world.daemon_with(&USUAL);
     executed(&world, 1).await;
     println!("the first buy: {}", meter.take());
-    // On a busy machine a look may come a moment before its block, and once more: the best of a few counts.
-    let mut trades = 1;
-    let (mut whole, mut core): (Option<Costs>, Option<Costs>) = (None, None);
-    let buy = loop {
-        trades += 1;
+    let (mut buy, mut core) = (Least::of_none("a buy"), Least::of_none("from plan to fill"));
+    // Requests are counted with the buy.
+    core.http = 0;
+    let mut tries = 0;
+    while tries == 0 || tries < TRIES && !within(&buy, &core) {
+        tries += 1;
         let begun = database.seen().0;
-        executed(&world, trades).await;
+        executed(&world, trades(&world).await + 1).await;
         let statements = database.since(usize::try_from(begun).expect("a count"));
-        whole = cheaper(whole, Some(Costs::of(&statements)));
-        core = cheaper(core, from_plan_to_fill(&statements));
         // A trade begins and ends with a read of prices; what comes before and after watches other fills.
-        let buy = meter.take().between("eth_call");
-        println!("a buy: {buy}");
-        // A node that answers late is sent the same bytes once more.
-        let sent = calls_of(&buy, "eth_sendRawTransaction");
-        let within = core
-            .as_ref()
-            .is_some_and(|costs| costs.part(Part::Engine).fits(PLAN_TO_FILL));
-        if sent == 1 && buy.http() <= BUY_MAX && within || trades == 8 {
-            break buy;
+        buy.add(&Costs::of(&statements), &meter.take().between("eth_call"), 1);
+        if let Some(costs) = from_plan_to_fill(&statements) {
+            core.add_costs(&costs);
         }
-    };
+    }
     pause(&world, job).await;
-    let core = core.expect("a plan and its fill");
-    let (engine, all) = (core.part(Part::Engine), core.trade());
-    println!("from plan to fill: {engine:?}, with scheduler and queue {all:?}");
-    assert!(engine.fits(PLAN_TO_FILL), "from plan to fill: {core}");
-    bounded("a buy", &whole.expect("bought"), BUY_STATEMENTS);
-    assert_eq!(calls_of(&buy, "eth_sendRawTransaction"), 1, "{buy}");
-    assert!((5..=BUY_MAX).contains(&buy.http()), "a buy: {buy}");
+    core.bounded([PLAN_TO_FILL, ANY], 0);
+    buy.bounded(BUY_STATEMENTS, BUY_MAX);
 
-    meter.take();
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let rest = meter.take();
-    println!("at rest: {rest}");
-    assert!(rest.http() <= REST_MAX, "at rest: {rest}");
-    // And it is still watched, whenever its minute began.
-    let (begun, mut watched) = (Instant::now(), rest.http());
+    rest(&meter).await;
+    sale(&world, &meter, &database, job).await;
+    holds(&world, &meter).await;
+    drop(daemon);
+    world.audit().await;
+}
+
+const fn within(buy: &Least, core: &Least) -> bool {
+    buy.fits(BUY_STATEMENTS, BUY_MAX) && core.engine.fits(PLAN_TO_FILL)
+}
+
+/// A minute in which nothing is done but watching fills: the best of three.
+async fn rest(meter: &Meter) {
+    let mut least = usize::MAX;
+    for _ in 0..3 {
+        meter.take();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let rest = meter.take();
+        println!("at rest: {rest}");
+        least = least.min(rest.http());
+        if least <= REST_MAX {
+            break;
+        }
+    }
+    assert!(least <= REST_MAX, "at rest: {least} requests a minute");
+    // And they are still watched, whenever their minute began.
+    let (begun, mut watched) = (Instant::now(), least);
     while watched == 0 {
         assert!(
             begun.elapsed() < Duration::from_secs(90),
@@ -217,46 +278,40 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         watched += meter.take().http();
     }
-
-    sale(&world, &meter, &database, (job, trades)).await;
-    holds(&world, &meter).await;
-    drop(daemon);
-    world.audit().await;
 }
 
-/// A sale of all, which needs two approvals: the best of a few, as of buys.
-async fn sale(world: &World, meter: &Meter, database: &Statements, (job, mut trades): (JobId, i64)) {
-    for left in (0..3).rev() {
+/// A sale of all, which needs two approvals.
+async fn sale(world: &World, meter: &Meter, database: &Statements, job: JobId) {
+    let mut least = Least::of_none("a sale");
+    for left in (0..TRIES / 2).rev() {
         meter.take();
         let begun = usize::try_from(database.seen().0).expect("a count");
+        let before = trades(world).await;
         liquidate(world, job).await;
-        trades += 1;
-        executed(world, trades).await;
-        let costs = Costs::of(&database.since(begun));
-        let sell = meter.take().between("eth_call");
-        println!("a sale: {sell}");
-        let [engine, all] = SELL_STATEMENTS;
-        let within = costs.part(Part::Engine).fits(engine) && costs.trade().fits(all);
-        let sent = calls_of(&sell, "eth_sendRawTransaction");
-        if left == 0 || within && sent == 3 && sell.http() <= SELL_MAX {
-            bounded("a sale", &costs, SELL_STATEMENTS);
-            assert!((5..=SELL_MAX).contains(&sell.http()), "a sale: {sell}");
-            assert_eq!(sent, 3, "{sell}");
-            return;
+        executed(world, before + 1).await;
+        least.add(
+            &Costs::of(&database.since(begun)),
+            &meter.take().between("eth_call"),
+            3,
+        );
+        if left == 0 || least.fits(SELL_STATEMENTS, SELL_MAX) {
+            break;
         }
         let again = Order::Start {
             deposit: Amount::ZERO,
         };
+        let before = trades(world).await;
         orders::order(&world.db.pool, job, again, "test")
             .await
             .expect("started");
-        trades += 1;
-        executed(world, trades).await;
+        executed(world, before + 1).await;
         pause(world, job).await;
     }
+    least.bounded(SELL_STATEMENTS, SELL_MAX);
 }
 
-/// Three jobs that wait for a price, with a slot every five seconds: one request for all at each slot.
+/// Three jobs that wait for a price, with a slot every five seconds: one request for all at each slot, in the best of
+/// three tries.
 async fn holds(world: &World, meter: &Meter) {
     let waiting = json!({
         "schedule": { "cron": "*/5 * * * * *", "jitter": "2s" },
@@ -268,6 +323,20 @@ async fn holds(world: &World, meter: &Meter) {
     }
     let held = "SELECT count(*) = 3 FROM ticks WHERE reason = 'price_band' AND count > 1";
     world.until("holds", held).await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let (slots, hold) = some_slots(world, meter).await;
+        println!("holds: {hold}");
+        if slots >= 3 && (1..=slots + 1).contains(&hold.http()) {
+            return;
+        }
+        seen.push(format!("{slots} slots: {hold}"));
+    }
+    panic!("{seen:#?}");
+}
+
+/// How many slots all three jobs had in some seconds, and what they asked for.
+async fn some_slots(world: &World, meter: &Meter) -> (usize, Count) {
     // Between two slots: a delay is below two seconds.
     let begun = slots(world).await;
     while slots(world).await == begun {
@@ -277,10 +346,7 @@ async fn holds(world: &World, meter: &Meter) {
     let (before, _) = (slots(world).await, meter.take());
     tokio::time::sleep(Duration::from_secs(20)).await;
     let (hold, after) = (meter.take(), slots(world).await);
-    println!("holds: {hold}");
-    let slots = usize::try_from((after - before) / 3).expect("a few");
-    assert!(slots >= 3, "{slots} slots");
-    assert!((1..=slots + 1).contains(&hold.http()), "{slots} slots: {hold}");
+    (usize::try_from((after - before) / 3).expect("a few"), hold)
 }
 
 async fn slots(world: &World) -> i64 {

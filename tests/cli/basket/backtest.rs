@@ -87,6 +87,51 @@ async fn a_basket_is_run_over_a_file_of_prices_for_each_member() {
     }
 }
 
+/// The rows of a file that are in the second half of its 200 minutes, or in the first.
+fn half(terminal: &Terminal, (from, to): (&str, &str), second: bool) {
+    let text = std::fs::read_to_string(terminal.path(from)).expect("prices");
+    let (head, rows) = text.split_once('\n').expect("a header");
+    // The middle of the first and the last row is at minute 99.5.
+    let rows = rows
+        .lines()
+        .enumerate()
+        .filter(|(minute, _)| (*minute >= 100) == second);
+    let rows: Vec<&str> = rows.map(|(_, row)| row).collect();
+    terminal.file(to, &format!("{head}\n{}\n", rows.join("\n")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_forward_of_a_basket_is_a_sweep_of_each_part_and_a_run_on_the_next() {
+    let terminal = of_two_members().await;
+    let sweep = ["--sweep", "basket.band_pct=5..25:10", "--sort-by", "net"];
+    let walked = json(&terminal, &[&ARGS[..], &sweep, &["--walk-forward", "2"]].concat());
+    let steps = walked["walk_forward"]["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 1, "{walked}");
+    let whole = json(&terminal, &[&ARGS[..], &sweep].concat());
+    assert_eq!(walked["configurations"], whole["configurations"]);
+    let mut ranked = Vec::new();
+    for second in [false, true] {
+        for name in ["one.csv", "two.csv"] {
+            half(&terminal, (name, &format!("half-{name}")), second);
+        }
+        let mut args = ARGS;
+        (args[4], args[6]) = ("half-one.csv", "half-two.csv");
+        ranked.push(json(&terminal, &[&args[..], &sweep].concat())["configurations"].clone());
+    }
+    let (first, next) = (&ranked[0], &ranked[1]);
+    assert_eq!(steps[0]["chosen"], first[0]);
+    assert_eq!(steps[0]["hindsight"], next[0]);
+    let next = next.as_array().expect("lines");
+    let place = next.iter().position(|line| line["values"] == first[0]["values"]);
+    let place = place.expect("the chosen one");
+    assert_eq!(steps[0]["out_of_sample"], next[place]);
+    assert_eq!(steps[0]["rank"], place + 1);
+    let text = terminal.ok(&[&ARGS[..], &sweep, &["--walk-forward", "2"]].concat());
+    assert!(text.contains("walk-forward, net in USD"), "{text}");
+    let many = terminal.run(&[&ARGS[..], &sweep, &["--walk-forward", "100"]].concat());
+    assert_eq!(many.code, 0, "{}", many.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_basket_is_swept_and_what_it_cannot_be_run_with_is_refused() {
     let terminal = of_two_members().await;

@@ -116,6 +116,38 @@ fn folds_are_equal_in_time_and_hold_every_row_once() {
     assert_eq!(sweep::folds(&[], NonZeroUsize::MIN), Vec::<&[PricePoint]>::new());
 }
 
+/// The common time of both is 100 to 400: what is before it is in no part, what comes after it in the last one.
+#[test]
+fn folds_of_several_series_are_of_the_time_that_they_have_in_common() {
+    let (long, late) = (rows((0..=500).step_by(10)), rows((100..=400).step_by(50)));
+    let folds = |count| sweep::folds_together(&[&long, &late], NonZeroUsize::new(count).expect("some"));
+    let seconds = |rows: &[PricePoint]| {
+        let at = |row: Option<&PricePoint>| row.map(|row| row.at.timestamp());
+        (at(rows.first()), at(rows.last()))
+    };
+    let spans: Vec<_> = folds(3)
+        .iter()
+        .map(|fold| [seconds(fold[0]), seconds(fold[1])])
+        .collect();
+    let span = |from, to| (Some(from), Some(to));
+    assert_eq!(
+        spans,
+        [
+            [span(100, 190), span(100, 150)],
+            [span(200, 290), span(200, 250)],
+            [span(300, 500), span(300, 400)],
+        ]
+    );
+    // A part in which one has no price is none: tenths of 300 seconds at 100, 150, 200 ..
+    assert_eq!(folds(10).len(), 7);
+    assert_eq!(sweep::folds_together(&[&long, &[]], NonZeroUsize::MIN).len(), 0);
+    let after = rows(600..700);
+    assert_eq!(
+        sweep::folds_together(&[&long, &after], NonZeroUsize::MIN).len(),
+        0
+    );
+}
+
 #[test]
 fn a_walk_forward_tries_the_best_of_each_fold_on_the_next() {
     let grid = grid(&["a.b=1..3:1"]);

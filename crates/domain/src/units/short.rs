@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use alloy_primitives::U256;
 use rust_decimal::Decimal;
 
-use super::rounding::USD_SCALE;
+use super::{rounding::USD_SCALE, wide};
 
 /// Powers of ten that 64 bits hold.
 const POWERS: [u64; 20] = {
@@ -69,6 +69,15 @@ pub(super) fn compare_to_percent(own: Decimal, percent: Decimal, reference: Deci
     Some(product(mantissa(own)?, missing).cmp(&bound))
 }
 
+/// The product of two numbers, most of which are short.
+#[inline]
+fn times(a: u128, b: u128) -> Option<u128> {
+    match (u64::try_from(a), u64::try_from(b)) {
+        (Ok(a), Ok(b)) => Some(product(a, b)),
+        _ => a.checked_mul(b),
+    }
+}
+
 /// How the worth of an amount, which is cut to the digits that USD keeps, compares with `percent` per cent of a cost.
 /// `decimals`: digits of the amount. Without the division that cuts it.
 #[inline]
@@ -78,21 +87,19 @@ pub(super) fn compare_worth_to_percent(
     percent: Decimal,
     cost: Decimal,
 ) -> Option<Ordering> {
-    let cut = price.scale().saturating_add(decimals).checked_sub(USD_SCALE)?;
-    let digits = percent.scale().saturating_add(cost.scale()).saturating_add(2);
-    let bound = product(mantissa(percent)?, mantissa(cost)?)
-        .checked_mul(u128::from(power(USD_SCALE.checked_sub(digits)?)?))?;
+    let digits = price.scale().saturating_add(decimals);
+    let bound_digits = percent.scale().saturating_add(cost.scale()).saturating_add(2);
     // One unit of the last digit that is kept, in units of the product.
-    let unit = u128::from(power(cut)?);
-    let worth = u128::try_from(amount)
-        .ok()?
-        .checked_mul(u128::from(mantissa(price)?))?;
-    let beyond = worth.checked_sub(bound.checked_mul(unit)?);
-    Some(match beyond {
-        None => Ordering::Less,
-        Some(beyond) if beyond < unit => Ordering::Equal,
-        Some(_) => Ordering::Greater,
-    })
+    let unit = power(digits.checked_sub(USD_SCALE)?)?;
+    let bound = product(mantissa(percent)?, mantissa(cost)?);
+    let bound = times(bound, wide::power(digits.checked_sub(bound_digits)?)?)?;
+    let worth = times(u128::try_from(amount).ok()?, mantissa(price)?.into())?;
+    match worth.checked_sub(bound) {
+        None => Some(Ordering::Less),
+        Some(beyond) if beyond >= u128::from(unit) => Some(Ordering::Greater),
+        // A bound of more digits than are kept may be above the digits that are.
+        Some(_) => (bound_digits <= USD_SCALE).then_some(Ordering::Equal),
+    }
 }
 
 /// 100 less `percent`.
@@ -114,7 +121,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::units::wide;
 
     fn value() -> impl Strategy<Value = Decimal> {
         let digits = prop_oneof![
@@ -182,7 +188,10 @@ mod tests {
             let Ok(worth) = worth else { return Ok(()) };
             // At the bound, or anywhere.
             let exact = i64::try_from(worth).ok().map(|worth| Decimal::new(worth, USD_SCALE));
-            let costs = [exact.filter(|_| near), Some(Decimal::new(i64::try_from(cents).expect("few"), 2))];
+            let more = exact.and_then(|exact| exact.checked_add(Decimal::new(i64::from(hundredths), 14)));
+            let costs = [
+                exact.filter(|_| near), more, Some(Decimal::new(i64::try_from(cents).expect("few"), 2)),
+            ];
             for cost in costs.into_iter().flatten() {
                 for percent in [percent, Decimal::ONE_HUNDRED] {
                     if let Some(found) = compare_worth_to_percent((amount, decimals), price, percent, cost) {
@@ -218,6 +227,18 @@ mod tests {
         assert_eq!(below_hundred(Decimal::from(101)), None);
         assert_eq!(compare(Decimal::NEGATIVE_ONE, price), None);
         assert_eq!(compare(Decimal::MAX, price), None);
+    }
+
+    /// A bound between two units that are kept: 1.7 units are cut to one, which is below 1.5.
+    #[test]
+    fn a_bound_of_more_digits_is_compared_where_it_is_clear() {
+        let compared = |tokens: u64| {
+            let cost = Decimal::new(15, 13);
+            compare_worth_to_percent((U256::from(tokens), 18), Decimal::ONE, Decimal::ONE_HUNDRED, cost)
+        };
+        assert_eq!(compared(1_400_000), Some(Ordering::Less));
+        assert_eq!(compared(1_700_000), None);
+        assert_eq!(compared(2_500_000), Some(Ordering::Greater));
     }
 
     /// The bound in whole units, so that the digits that are cut decide.

@@ -53,7 +53,7 @@ pub use self::{
     request::{Placed, StartRequest},
     started::{NotAllowed, Pair, Started, Step, What},
     terms::Terms,
-    together::{propose_all, start_all},
+    together::{BasketRequest, propose_all, start_all},
 };
 
 /// A start that can be made: shown first, then made.

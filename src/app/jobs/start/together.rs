@@ -15,13 +15,49 @@ use crate::{
     app::{
         Actor, App, AppError, ErrorKind,
         message::{Message, message},
+        target,
     },
+    config::MemberGiven,
     domain::{
         basket::Member,
-        job::{JobStatus, Realm},
+        job::{JobMode, JobStatus, Realm},
     },
     store::together::{self, NotStarted, Starter},
 };
+
+/// What all members of a basket have in common, as a request gives it.
+#[derive(Debug)]
+pub struct BasketRequest {
+    pub realm: Realm,
+    pub chain: String,
+    /// Keys of the configuration of all members as KEY=VALUE.
+    pub set: Vec<String>,
+    /// Live: ticker of the quote token; none: the native coin.
+    pub quote: Option<String>,
+}
+
+impl BasketRequest {
+    /// The request of one member. `set`: what the face calls its field of that name.
+    ///
+    /// # Errors
+    /// [`AppError`] names what cannot be used.
+    pub fn member(&self, member: MemberGiven, set: &str) -> Result<StartRequest, AppError> {
+        let request = StartRequest {
+            token: target::address(&member.token)?,
+            realm: self.realm,
+            chain: self.chain.clone(),
+            mode: Some(JobMode::Basket),
+            given: member.given.assignments(&self.set, set)?,
+            budget: None,
+            symbol: member.symbol,
+            decimals: member.decimals,
+            quote: self.quote.clone(),
+            placed: None,
+        };
+        request.check()?;
+        Ok(request)
+    }
+}
 
 /// What starting all of these would do; each of them is a member of a basket. Changes nothing.
 ///

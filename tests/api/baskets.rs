@@ -1,0 +1,191 @@
+//! Baskets: all members are started, paused, resumed and sold by one request.
+
+use lgi_mm::devnet::BlockTime;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use testkit::live::World;
+
+use crate::{
+    real::{serve, twice},
+    server::{Answer, Served, answer},
+};
+
+async fn post(served: &Served, token: &str, path: &str, key: &str, body: Value) -> Answer {
+    let request = served.request(Method::POST, path).bearer_auth(token);
+    answer(request.header("Idempotency-Key", key).json(&body)).await
+}
+
+fn token(number: u8) -> String {
+    format!("0x{number:040x}")
+}
+
+/// A paper basket of two at prices that never move.
+fn basket(name: &str, numbers: [u8; 2]) -> Value {
+    let member = |number| json!({ "token": token(number), "symbol": format!("T{number}"), "weight": number });
+    json!({ "file": {
+        "basket": { "name": name, "budget_usd": 100.5 },
+        "price": { "sources": ["generated"], "generated": { "swing_pct": 0 } },
+        "member": numbers.map(member),
+    } })
+}
+
+/// What became of each member.
+fn after(view: &Value) -> Vec<&str> {
+    let jobs = view["jobs"].as_array().expect("jobs");
+    jobs.iter().filter_map(|job| job["after"].as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_started_paused_resumed_and_sold_as_a_whole() {
+    let served = Served::new().await;
+    let (owner, operator) = (served.token("owner"), served.token("operator"));
+    let all = "/api/v1/baskets";
+    let started = post(&served, &owner, all, "s", basket("index", [1, 2])).await;
+    assert_eq!(started.status, StatusCode::OK, "{started:?}");
+    let again = post(&served, &owner, all, "s", basket("index", [1, 2])).await;
+    assert_eq!(again.text, started.text, "one key, one basket");
+    let config = served.get(&owner, "/api/v1/jobs/2/config").await.json();
+    assert_eq!(
+        [
+            &config["basket"]["weight"],
+            &config["basket"]["budget_usd"],
+            &config["basket"]["members"]
+        ],
+        [&json!("2"), &json!("100.5"), &json!(2)]
+    );
+    // A second basket is not meant.
+    let other = post(&served, &owner, all, "o", basket("other", [3, 4])).await;
+    assert_eq!(other.status, StatusCode::OK, "{other:?}");
+
+    for (what, token, expected) in [
+        ("pause", &operator, "PAUSED"),
+        ("resume", &operator, "RUNNING"),
+        ("liquidate", &owner, "LIQUIDATING"),
+    ] {
+        let path = format!("{all}/index/{what}");
+        let changed = post(&served, token, &path, what, json!({})).await;
+        assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+        assert_eq!(after(&changed.json()), [expected; 2], "{changed:?}");
+        // Another request for the same changes nothing.
+        let repeated = post(&served, token, &path, &format!("{what} again"), json!({})).await;
+        let repeated = repeated.json();
+        let changed = repeated["jobs"].as_array().expect("jobs").iter();
+        assert!(
+            changed.into_iter().all(|job| job["changed"] == false),
+            "{repeated}"
+        );
+    }
+    let left = served.get(&owner, "/api/v1/jobs?status=RUNNING").await.json();
+    let left: Vec<_> = left
+        .as_array()
+        .expect("jobs")
+        .iter()
+        .map(|job| &job["job"])
+        .collect();
+    assert_eq!(left, [3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_that_cannot_be_started_or_is_not_there_is_named() {
+    let served = Served::new().await;
+    let (owner, operator) = (served.token("owner"), served.token("operator"));
+    let all = "/api/v1/baskets";
+    let with = |change: fn(&mut Value)| {
+        let mut body = basket("index", [1, 2]);
+        change(&mut body);
+        body
+    };
+    for (key, body, status, said) in [
+        ("a", json!({}), StatusCode::UNPROCESSABLE_ENTITY, "file"),
+        (
+            "b",
+            with(|body| body["file"]["member"] = json!([{ "token": token(1) }])),
+            StatusCode::BAD_REQUEST,
+            "1 members; a basket has 2 to 100",
+        ),
+        (
+            "c",
+            with(|body| body["file"]["member"][1]["weigth"] = json!(2)),
+            StatusCode::BAD_REQUEST,
+            "member 2: weigth",
+        ),
+        (
+            "d",
+            with(|body| body["file"]["basket"]["band"] = json!(2)),
+            StatusCode::BAD_REQUEST,
+            "basket.band",
+        ),
+        (
+            "e",
+            with(|body| body["file"]["member"][1]["token"] = json!(token(1))),
+            StatusCode::BAD_REQUEST,
+            "another member has this token",
+        ),
+        (
+            "f",
+            with(|body| body["file"]["basket"] = json!(null)),
+            StatusCode::BAD_REQUEST,
+            "basket",
+        ),
+    ] {
+        let refused = post(&served, &owner, all, key, body).await;
+        assert_eq!(refused.status, status, "{key}: {refused:?}");
+        assert!(refused.text.contains(said), "{key}: {refused:?}");
+    }
+    let jobs = served.get(&owner, "/api/v1/jobs").await.json();
+    assert_eq!(jobs, json!([]), "all of them, or none");
+    for (key, what) in [("g", "pause"), ("h", "resume"), ("i", "liquidate")] {
+        let nowhere = post(&served, &owner, &format!("{all}/nothing/{what}"), key, json!({})).await;
+        assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "{nowhere:?}");
+        let realm = format!("{all}/nothing/{what}?realm=nonsense");
+        let nonsense = post(&served, &owner, &realm, &format!("{key}2"), json!({})).await;
+        assert_eq!(nonsense.status, StatusCode::BAD_REQUEST, "{nonsense:?}");
+    }
+    let sale = post(
+        &served,
+        &operator,
+        &format!("{all}/index/liquidate"),
+        "j",
+        json!({}),
+    )
+    .await;
+    assert_eq!(sale.status, StatusCode::FORBIDDEN, "{sale:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_basket_is_started_resumed_and_sold_after_a_second_request_that_names_each_member() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let served = serve(&world).await;
+    let owner = served.token("owner");
+    let deployed = world.devnet.deployment();
+    let practice = deployed.practice.values().next();
+    let tokens = [deployed.clanker, *practice.expect("a practice token")];
+    let members = tokens.map(|token| json!({ "token": token.to_checksum(None) }));
+    let body = json!({
+        "file": { "basket": { "name": "index", "budget_usd": 20 }, "limits": { "max_slippage_bps": 300 }, "member": members },
+        "set": ["price.sources=onchain", "price.single_source=true"], "chain": "local", "live": true,
+    });
+    let path = |what: &str| format!("/api/v1/baskets/index/{what}");
+    let (would, started) = twice(&served, &owner, (Method::POST, "/api/v1/baskets"), body).await;
+    let wallets = would.matches("LIVE on local, wallet 0x9d8A62f6").count();
+    assert!(
+        would.starts_with("trade with real money: ") && wallets == 2,
+        "{would}"
+    );
+    assert_eq!(started.as_array().map(Vec::len), Some(2), "{started}");
+    // Stopping needs nothing.
+    let paused = post(&served, &owner, &path("pause"), "p", json!({})).await.json();
+    assert_eq!(after(&paused), ["PAUSED"; 2], "{paused}");
+    for (what, would_begin, expected) in [
+        ("resume", "continue with real money: job 1", "RUNNING"),
+        ("liquidate", "sell with real money: job 1", "LIQUIDATING"),
+    ] {
+        let path = path(what);
+        let (would, done) = twice(&served, &owner, (Method::POST, &path), json!({})).await;
+        assert!(
+            would.starts_with(would_begin) && would.contains("; job 2"),
+            "{would}"
+        );
+        assert_eq!(after(&done), [expected; 2], "{done}");
+    }
+}
