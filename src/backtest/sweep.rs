@@ -191,8 +191,8 @@ pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
     folds.into_iter().flatten().collect()
 }
 
-/// The same for several series, from the latest of their first rows to the earliest of their last ones: of each part the
-/// rows of each series. Parts in which one of them has no rows are skipped. The last part has the rows after its end too.
+/// The same for several series, from the latest of their first rows to the earliest of their last ones: of each part
+/// the rows of each series. Parts in which one of them has no rows are skipped. The last part has all later rows too.
 #[must_use]
 pub fn folds_together<'a>(series: &[&'a [PricePoint]], count: NonZeroUsize) -> Vec<Vec<&'a [PricePoint]>> {
     let ends = |rows: &&[PricePoint]| Some((rows.first()?.at, rows.last()?.at));

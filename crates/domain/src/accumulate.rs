@@ -42,27 +42,23 @@ pub fn decide_within(
         stop,
     };
     if let StopState::Due(reason) = stop {
-        return first_to_fire(
-            &[&|| sell_at_stop(reason, config, facts)],
-            limit,
-            HoldReason::NotDue,
-        );
+        return first_to_fire(limit, HoldReason::NotDue, |rules| {
+            rules.next(sell_share(reason, config.stop_sells_pct, facts))
+        });
     }
-    first_to_fire(
-        &[
-            &|| Ok(unconfirmed(stop)),
-            &|| take_profit(config, schedule, facts),
-            &|| buying.dip_buy(),
-            &|| buying.dca(),
-        ],
-        limit,
-        HoldReason::NotDue,
-    )
+    first_to_fire(limit, HoldReason::NotDue, |rules| {
+        rules.next(Ok(unconfirmed(stop)))?;
+        rules.next(take_profit(config, schedule, facts))?;
+        rules.next(buying.dip_buy())?;
+        rules.next(buying.dca())
+    })
 }
 
-/// Sells a share, whatever the position has gained or lost.
-fn sell_at_stop(reason: Reason, config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
-    let amount = facts.position.token_balance.percent(config.stop_sells_pct)?;
+/// Sells a share of what is held. Most ticks do not: kept apart, it makes them no slower.
+#[inline(never)]
+fn sell_share(reason: Reason, percent: Decimal, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
+    let amount = facts.position.token_balance.percent(percent)?;
+    // A share that is less than one unit is not sold as one: that would be more than was ordered.
     Ok(RuleOutcome::of(
         Plan::sell(reason, amount, facts)?,
         Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
@@ -78,6 +74,7 @@ const fn unconfirmed(stop: StopState) -> RuleOutcome {
 
 /// Sells a share when the position gained enough over its average cost; with `trailing_take_profit_pct` only once the
 /// price has fallen that far from its high after that.
+#[inline]
 fn take_profit(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
@@ -90,15 +87,7 @@ fn take_profit(
     if facts.price.compare_to_percent_of(left_pct, high) == Ordering::Greater {
         return Ok(RuleOutcome::Silent);
     }
-    let amount = facts
-        .position
-        .token_balance
-        .percent(config.take_profit_sell_pct)?;
-    // A share that is less than one unit is not sold as one: that would be more than was ordered.
-    Ok(RuleOutcome::of(
-        Plan::sell(Reason::TakeProfit, amount, facts)?,
-        Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
-    ))
+    sell_share(Reason::TakeProfit, config.take_profit_sell_pct, facts)
 }
 
 /// The high since the goal of take-profit was reached, this tick's price included; `None`: it is not reached. Without
@@ -166,6 +155,7 @@ struct Buying<'a> {
 
 impl Buying<'_> {
     /// Buys more after a fall that two consecutive samples confirm.
+    #[inline]
     fn dip_buy(self) -> Result<RuleOutcome, MoneyError> {
         let Self { config, facts, .. } = self;
         let cooling = dip_again(config, self.schedule, &facts.last).is_some_and(|from| facts.now < from);
@@ -187,6 +177,7 @@ impl Buying<'_> {
     }
 
     /// The regular buy.
+    #[inline]
     fn dca(self) -> Result<RuleOutcome, MoneyError> {
         let Self { config, facts, .. } = self;
         if dca_is_due(config, self.schedule, facts) {
@@ -197,6 +188,7 @@ impl Buying<'_> {
     }
 
     /// A buy at an allowed price, clipped to what `max_accumulation_usd` leaves, by cost and by value.
+    #[inline(never)]
     fn buy(self, reason: Reason, money: Usd) -> Result<RuleOutcome, MoneyError> {
         let Self { config, facts, .. } = self;
         if self.stop != StopState::Above {

@@ -41,11 +41,9 @@ pub fn decide_within(
     if facts.last.in_backoff(facts.now) {
         return Decision::Hold(HoldReason::Backoff);
     }
-    first_to_fire(
-        &[&|| balance(config, limits, facts)],
-        limit,
-        HoldReason::BasketInBalance,
-    )
+    first_to_fire(limit, HoldReason::BasketInBalance, |rules| {
+        rules.next(balance(config, limits, facts))
+    })
 }
 
 /// Quote that others would give to this member, which lacks tokens and cannot pay for them alone. Empty if it can, or

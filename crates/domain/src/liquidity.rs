@@ -36,13 +36,10 @@ pub fn decide_within(
         Some(mean) if mean.coverage_pct >= COVERAGE_PCT_MIN => mean.price,
         _ => return Decision::Hold(HoldReason::MovingAverageCoverage),
     };
-    first_to_fire(
-        &[&|| spread(config, schedule, mean, facts), &|| {
-            rebalance(config, facts)
-        }],
-        limit,
-        HoldReason::InBalance,
-    )
+    first_to_fire(limit, HoldReason::InBalance, |rules| {
+        rules.next(spread(config, schedule, mean, facts))?;
+        rules.next(rebalance(config, facts))
+    })
 }
 
 /// The band of the token's share of the inventory without rebalancing, per cent.

@@ -46,11 +46,9 @@ pub fn decide_within(
     if facts.last.in_backoff(facts.now) {
         return Decision::Hold(HoldReason::Backoff);
     }
-    first_to_fire(
-        &[&|| trade(config, schedule, facts)],
-        limit,
-        HoldReason::OrderPrice,
-    )
+    first_to_fire(limit, HoldReason::OrderPrice, |rules| {
+        rules.next(trade(config, schedule, facts))
+    })
 }
 
 fn trade(config: &OrderConfig, schedule: &ScheduleConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {

@@ -34,8 +34,8 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct StartBasket {
-    /// What the file of `basket start` has: keys that all members share, such as `basket` with its `name`, and `member`, a
-    /// list of the members with `token` and, if wanted, `symbol`, `decimals`, `weight` and `budget_usd`
+    /// What the file of `basket start` has: keys that all members share, such as `basket` with its `name`, and
+    /// `member`, a list of the members with `token` and, if wanted, `symbol`, `decimals`, `weight` and `budget_usd`
     #[schema(value_type = Object)]
     file: Map<String, Value>,
     /// Keys of the configuration of all members as KEY=VALUE, such as basket.band_pct=5

@@ -1,5 +1,7 @@
 //! Evaluation order of rules.
 
+use std::ops::ControlFlow;
+
 use super::{
     hold::HoldReason,
     plan::{Decision, Plan},
@@ -32,29 +34,45 @@ impl RuleOutcome {
     }
 }
 
-/// A rule, evaluated lazily.
-pub(crate) type Rule<'a> = &'a dyn Fn() -> Result<RuleOutcome, MoneyError>;
+/// The rules of a mode that were asked so far.
+pub(crate) struct Asked<L> {
+    limit: L,
+    first_held: Option<HoldReason>,
+}
 
-/// Evaluates the rules in order. A rule that may not trade passes to the next, so that it cannot block the rules
-/// behind it; if none trades, the first such reason is returned.
-pub(crate) fn first_to_fire(
-    rules: &[Rule<'_>],
-    limit: impl Fn(Plan) -> Result<Plan, HoldReason>,
-    all_silent: HoldReason,
-) -> Decision {
-    let mut first_held = None;
-    for rule in rules {
-        let held = match rule() {
-            Err(_) => return Decision::Hold(HoldReason::Arithmetic),
-            Ok(RuleOutcome::Silent) => continue,
+impl<L: Fn(Plan) -> Result<Plan, HoldReason>> Asked<L> {
+    /// Takes the answer of the next rule. Breaks if that is the decision.
+    #[inline]
+    pub(crate) fn next(&mut self, answer: Result<RuleOutcome, MoneyError>) -> ControlFlow<Decision> {
+        let held = match answer {
+            Err(_) => return ControlFlow::Break(Decision::Hold(HoldReason::Arithmetic)),
+            Ok(RuleOutcome::Silent) => return ControlFlow::Continue(()),
             Ok(RuleOutcome::Held(reason)) => reason,
-            Ok(RuleOutcome::Fires { plan, clipped_by }) => match limit(plan) {
-                Ok(plan) => return Decision::Trade(plan),
+            Ok(RuleOutcome::Fires { plan, clipped_by }) => match (self.limit)(plan) {
+                Ok(plan) => return ControlFlow::Break(Decision::Trade(plan)),
                 Err(HoldReason::BelowMinTrade) => clipped_by.unwrap_or(HoldReason::BelowMinTrade),
                 Err(reason) => reason,
             },
         };
-        first_held.get_or_insert(held);
+        self.first_held.get_or_insert(held);
+        ControlFlow::Continue(())
     }
-    Decision::Hold(first_held.unwrap_or(all_silent))
+}
+
+/// Asks the rules in the order in which `ask` names them. A rule that may not trade passes to the next, so that it
+/// cannot block the rules behind it; if none trades, the first such reason is returned.
+#[inline]
+pub(crate) fn first_to_fire<L: Fn(Plan) -> Result<Plan, HoldReason>>(
+    limit: L,
+    all_silent: HoldReason,
+    ask: impl FnOnce(&mut Asked<L>) -> ControlFlow<Decision>,
+) -> Decision {
+    let mut asked = Asked {
+        limit,
+        first_held: None,
+    };
+    match ask(&mut asked) {
+        ControlFlow::Break(decision) => decision,
+        ControlFlow::Continue(()) => Decision::Hold(asked.first_held.unwrap_or(all_silent)),
+    }
 }

@@ -224,11 +224,21 @@ impl Amount {
         let own = (self.units(), token_digits(decimals)?);
         match short::compare_worth_to_percent(own, price.decimal(), percent, cost.decimal()) {
             Some(found) => Ok(found),
-            None => {
-                let worth = self.worth(decimals, price, Rounding::Down)?;
-                Ok(worth.compare_to_percent_of_cost(percent, cost))
-            }
+            None => self.compare_any_worth_to_percent(decimals, price, percent, cost),
         }
+    }
+
+    /// The same for numbers of any length.
+    #[cold]
+    fn compare_any_worth_to_percent(
+        self,
+        decimals: u8,
+        price: Price,
+        percent: Decimal,
+        cost: Usd,
+    ) -> Result<Ordering, MoneyError> {
+        let worth = self.worth(decimals, price, Rounding::Down)?;
+        Ok(worth.compare_to_percent_of_cost(percent, cost))
     }
 }
 
@@ -236,14 +246,30 @@ impl Amount {
 #[inline]
 #[must_use]
 pub fn below_hundred(percent: Decimal) -> Option<Decimal> {
-    short::below_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_sub(percent))
+    match short::below_hundred(percent) {
+        None => any_below_hundred(percent),
+        short => short,
+    }
 }
 
 /// 100 and `percent`; exact, or `None`.
 #[inline]
 #[must_use]
 pub fn above_hundred(percent: Decimal) -> Option<Decimal> {
-    short::above_hundred(percent).or_else(|| Decimal::ONE_HUNDRED.checked_add(percent))
+    match short::above_hundred(percent) {
+        None => any_above_hundred(percent),
+        short => short,
+    }
+}
+
+#[cold]
+fn any_below_hundred(percent: Decimal) -> Option<Decimal> {
+    Decimal::ONE_HUNDRED.checked_sub(percent)
+}
+
+#[cold]
+fn any_above_hundred(percent: Decimal) -> Option<Decimal> {
+    Decimal::ONE_HUNDRED.checked_add(percent)
 }
 
 /// US dollars in units of the last digit that [`Usd`] keeps; never negative. Quicker than [`Usd`], and only compared.

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 use alloy_primitives::{U256, U512};
 use rust_decimal::Decimal;
 
-use super::rounding::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE};
+use super::{
+    rounding::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE},
+    short::product,
+};
 
 /// The largest power of ten that fits 128 bits.
 const POW10_NATIVE_MAX: u32 = 38;
@@ -174,7 +177,6 @@ pub(super) fn compare_products(own: u128, factors: (u128, u128), missing: u32, s
         short(factors.0),
         short(factors.1),
     ) {
-        let product = |a: u64, b: u64| u128::from(a).saturating_mul(u128::from(b));
         return product(own, power).cmp(&product(percent, reference));
     }
     compare_short(own, factors, missing, spare).unwrap_or_else(|| compare_long(own, factors, missing, spare))
