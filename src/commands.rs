@@ -106,6 +106,10 @@ fn quoted(word: &str) -> String {
 }
 
 fn flag(field: Field) -> String {
+    // Two flags on the command line, one field elsewhere.
+    if field == Field::Realm {
+        return "--live, --paper".to_owned();
+    }
     format!("--{}", field.to_string().replace('_', "-"))
 }
 

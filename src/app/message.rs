@@ -46,6 +46,7 @@ pub enum Field {
     Prices,
     Print,
     Quote,
+    Realm,
     Size,
     SettingsOut,
     Since,

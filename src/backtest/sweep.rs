@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     grid::{Grid, Place},
-    result::Summary,
+    result::{Interval, Summary},
     runner::run,
     setup::{Detail, PricePoint, Setup},
 };
@@ -192,15 +192,14 @@ pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
 }
 
 /// The same for several series, from the latest of their first rows to the earliest of their last ones: of each part
-/// the rows of each series. Parts in which one of them has no rows are skipped. The last part has all later rows too.
+/// the rows of each series. Parts in which they have no time in common are skipped. The last one has all later rows.
 #[must_use]
 pub fn folds_together<'a>(series: &[&'a [PricePoint]], count: NonZeroUsize) -> Vec<Vec<&'a [PricePoint]>> {
-    let ends = |rows: &&[PricePoint]| Some((rows.first()?.at, rows.last()?.at));
-    let ends: Option<Vec<_>> = series.iter().map(ends).collect();
-    let ends = ends.unwrap_or_default();
-    let first = ends.iter().map(|(first, _)| *first).max();
-    let last = ends.iter().map(|(_, last)| *last).min();
-    let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) else {
+    let Some(Interval {
+        from: first,
+        to: last,
+    }) = common(series)
+    else {
         return Vec::new();
     };
     let parts = i32::try_from(count.get()).unwrap_or(i32::MAX);
@@ -221,11 +220,22 @@ pub fn folds_together<'a>(series: &[&'a [PricePoint]], count: NonZeroUsize) -> V
             fold
         };
         let fold: Vec<_> = rest.iter_mut().map(cut).collect();
-        if fold.iter().all(|rows| !rows.is_empty()) {
+        if common(&fold).is_some() {
             folds.push(fold);
         }
     }
     folds
+}
+
+/// The time that all of these series have in common: from the latest of their first rows to the earliest of their last
+/// ones; `None`: there is none.
+#[must_use]
+pub fn common(series: &[&[PricePoint]]) -> Option<Interval> {
+    let ends = |rows: &&[PricePoint]| Some((rows.first()?.at, rows.last()?.at));
+    let ends: Vec<_> = series.iter().map(ends).collect::<Option<_>>()?;
+    let from = ends.iter().map(|(first, _)| *first).max()?;
+    let to = ends.iter().map(|(_, last)| *last).min()?;
+    (from <= to).then_some(Interval { from, to })
 }
 
 /// One step of a walk-forward test: chosen on one fold, tested on the next.

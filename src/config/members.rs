@@ -55,14 +55,14 @@ fn members_in(mut common: Layer) -> Result<Vec<MemberGiven>, LayerError> {
             return Err(wrong(
                 &file,
                 "member",
-                "write each as a table of its own: [[member]]",
+                "must be a list of tables, [[member]] in TOML",
             ));
         }
         None => vec![],
     };
     if !MEMBERS.contains(&found.len()) {
         let problem = format!(
-            "{} members; a basket has {} to {}, each a table [[member]] with its token",
+            "{} members; a basket has {} to {}, each with its token ([[member]] in TOML)",
             found.len(),
             MEMBERS.start(),
             MEMBERS.end()
@@ -86,7 +86,7 @@ fn one(common: &Layer, count: usize, member: &Value, number: usize) -> Result<Me
     let file = &common.origin;
     let at = |key: &str| format!("member {number}: {key}");
     let Some(table) = member.as_object() else {
-        return Err(wrong(file, &at("all"), "write it as a table: [[member]]"));
+        return Err(wrong(file, &at("all"), "must be a table, [[member]] in TOML"));
     };
     if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let problem = format!(
@@ -95,7 +95,9 @@ fn one(common: &Layer, count: usize, member: &Value, number: usize) -> Result<Me
         );
         return Err(wrong(file, &at(key), &problem));
     }
-    let text = |key: &str| match table.get(key) {
+    // What is null was not given.
+    let given = |key: &str| table.get(key).filter(|value| !value.is_null());
+    let text = |key: &str| match given(key) {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(wrong(
             file,
@@ -105,7 +107,7 @@ fn one(common: &Layer, count: usize, member: &Value, number: usize) -> Result<Me
         None => Ok(None),
     };
     let token = text("token")?.ok_or_else(|| wrong(file, &at("token"), "is not given; write its address"))?;
-    let decimals = match table.get("decimals") {
+    let decimals = match given("decimals") {
         None => None,
         Some(value) => {
             let read = value.as_u64().and_then(|number| u8::try_from(number).ok());
@@ -121,7 +123,7 @@ fn one(common: &Layer, count: usize, member: &Value, number: usize) -> Result<Me
     let mut basket = Map::new();
     basket.insert("members".to_owned(), json!(count));
     for key in ["weight", "budget_usd"] {
-        basket.extend(table.get(key).map(|value| (key.to_owned(), value.clone())));
+        basket.extend(given(key).map(|value| (key.to_owned(), value.clone())));
     }
     let own = Layer {
         origin: format!("{file}, member {number}"),

@@ -22,7 +22,7 @@ use crate::{
         jobs::{
             lifecycle::{self, LiquidateRequest},
             sale::{self, Resumable},
-            selected::{BasketName, Jobs},
+            selected::{self, BasketName, Jobs},
             start::{self, BasketRequest, StartRequest, Started},
         },
     },
@@ -65,12 +65,12 @@ pub(in crate::api) struct BasketQuery {
 }
 
 impl BasketQuery {
-    fn basket(self, name: String) -> Jobs {
-        Jobs::Basket(BasketName {
+    fn basket(self, name: String) -> BasketName {
+        BasketName {
             name,
             realm: self.realm,
             chain: self.chain,
-        })
+        }
     }
 }
 
@@ -116,7 +116,14 @@ async fn started(
     let proposals = start::propose_all(app, requests).await?;
     let terms: Vec<_> = proposals.iter().filter_map(|proposal| proposal.terms()).collect();
     if !terms.is_empty() {
-        let (would, shown): (Vec<_>, Vec<_>) = terms.iter().map(proposed).unzip();
+        let of_each = |terms| {
+            let (would, shown) = proposed(terms);
+            let named = shown
+                .into_iter()
+                .map(|line| format!("{}: {line}", terms.pair.token));
+            (would, named.collect::<Vec<_>>())
+        };
+        let (would, shown): (Vec<_>, Vec<_>) = terms.iter().map(of_each).unzip();
         let would = format!("trade with real money: {}", would.join("; "));
         order.confirmed(&would, shown.concat(), confirm)?;
     }
@@ -137,9 +144,12 @@ pub(in crate::api) async fn pause(
     Params(query): Params<BasketQuery>,
     write: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    let (jobs, (_, order)) = (query.basket(basket), write.split());
+    let (basket, (_, order)) = (query.basket(basket), write.split());
     let (app, actor) = (api.clone(), order.actor());
-    let work = async move { Ok(Several::from(lifecycle::pause(&app.app, &jobs, &actor).await?)) };
+    let work = async move {
+        let report = lifecycle::pause(&app.app, &Jobs::Basket(basket), &actor).await?;
+        Ok(Several::from(report))
+    };
     order.once(&api, work).await
 }
 
@@ -154,9 +164,10 @@ pub(in crate::api) async fn resume(
     Params(query): Params<BasketQuery>,
     write: Write<Confirmed>,
 ) -> Result<Response, Problem> {
-    let (jobs, (body, order)) = (query.basket(basket), write.split());
+    let (basket, (body, order)) = (query.basket(basket), write.split());
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
+        let jobs = selected::members(&app.app, &basket).await?;
         let Resumable { traders, seen } = sale::resumable(&app.app, &jobs).await?;
         confirm_traders("continue", &traders, &asked, body.confirm.as_deref())?;
         let report = lifecycle::resume(&app.app, &jobs, Some(&seen), &asked.actor()).await?;
@@ -177,10 +188,11 @@ pub(in crate::api) async fn liquidate(
     Params(query): Params<BasketQuery>,
     write: Write<Liquidate>,
 ) -> Result<Response, Problem> {
-    let (jobs, (body, order)) = (query.basket(basket), write.split());
+    let (basket, (body, order)) = (query.basket(basket), write.split());
     let request = LiquidateRequest::new(body.over.unwrap_or(Span::ZERO), body.slices)?;
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
+        let jobs = selected::members(&app.app, &basket).await?;
         let sellers = sale::sellers(&app.app, &jobs).await?;
         confirm_sale(
             &app.app,

@@ -194,17 +194,27 @@ pub(super) async fn confirm_sale(
                 |sale| format!("{} {}", sale.position, name.symbol),
             );
             let would = format!("{name}: {sells}, from wallet {}", wallet.to_checksum(None));
-            (would, sale.map(worth))
+            let of_several = |worth| format!("{name}: {worth}");
+            let worth = sale.map(worth);
+            (
+                would,
+                if sellers.len() > 1 {
+                    worth.map(of_several)
+                } else {
+                    worth
+                },
+            )
         })
         .unzip();
-    let would = format!("sell with real money: {}{}", would.join("; "), parts(request));
-    order.confirmed(&would, shown.into_iter().flatten().collect(), confirm)
-}
-
-fn parts(request: LiquidateRequest) -> String {
+    let each = if sellers.len() > 1 { ", each" } else { "," };
     let parts = request.parts();
-    let words = parts.map(|(slices, over)| format!(", in {slices} sells over {over}"));
-    words.unwrap_or_default()
+    let parts = parts.map(|(slices, over)| format!("{each} in {slices} sells over {over}"));
+    let would = format!(
+        "sell with real money: {}{}",
+        would.join("; "),
+        parts.unwrap_or_default()
+    );
+    order.confirmed(&would, shown.into_iter().flatten().collect(), confirm)
 }
 
 /// Those that may trade with real money after this are confirmed.

@@ -14,7 +14,6 @@ use crate::{
         Detail, PricePoint, Setup,
         basket::{self, BasketResult, Charted, Member},
         grid::Grid,
-        result::Interval,
         series::{ReadOptions, Rows},
         sweep,
     },
@@ -78,7 +77,10 @@ pub fn sweep_basket(
         Some(folds) => {
             let each: Vec<_> = folds.iter().map(|fold| over(fold)).collect::<Result<_, _>>()?;
             Some(WalkForward {
-                folds: folds.iter().filter_map(|fold| span(fold)).collect(),
+                folds: folds
+                    .iter()
+                    .filter_map(|fold| sweep::common(&rows(fold)))
+                    .collect(),
                 steps: sweep::walk_forward(&each).iter().map(SweepStep::new).collect(),
             })
         }
@@ -94,9 +96,13 @@ pub fn sweep_basket(
     })
 }
 
+fn rows(series: &[Rows]) -> Vec<&[PricePoint]> {
+    series.iter().map(|one| one.rows.as_slice()).collect()
+}
+
 /// The series of all members in each of `count` parts of equal time.
 fn folds(series: &[Rows], count: u16) -> Result<Vec<Vec<Rows>>, AppError> {
-    let each: Vec<_> = series.iter().map(|one| one.rows.as_slice()).collect();
+    let each = rows(series);
     let part = |fold: Vec<&[PricePoint]>| {
         let pairs = series.iter().zip(fold);
         pairs
@@ -107,22 +113,6 @@ fn folds(series: &[Rows], count: u16) -> Result<Vec<Vec<Rows>>, AppError> {
             .collect()
     };
     Ok(folds_together(&each, count)?.into_iter().map(part).collect())
-}
-
-/// From the latest of the first rows to the earliest of the last ones.
-fn span(fold: &[Rows]) -> Option<Interval> {
-    Some(Interval {
-        from: fold
-            .iter()
-            .filter_map(|one| one.rows.first())
-            .map(|row| row.at)
-            .max()?,
-        to: fold
-            .iter()
-            .filter_map(|one| one.rows.last())
-            .map(|row| row.at)
-            .min()?,
-    })
 }
 
 fn members<'a>(setups: &'a [Setup], series: &'a [Rows]) -> Vec<Member<'a>> {

@@ -258,7 +258,7 @@ fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError
     Ok(folds.into_iter().flatten().collect())
 }
 
-/// `count` parts of equal time, each with the rows of every series.
+/// `count` parts of equal time, each with rows of every series that have some time in common.
 pub(super) fn folds_together<'a>(
     series: &[&'a [PricePoint]],
     count: u16,

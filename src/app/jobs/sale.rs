@@ -41,11 +41,7 @@ pub struct Sale {
 /// [`AppError`] if the database does not answer.
 pub async fn preview(app: &App, which: &Jobs) -> Result<Vec<Sale>, AppError> {
     let selected = Selected::find(app, which).await?;
-    let sells = |job: &&Job| {
-        let allowed = transition(job.status, job.status_before_stop, Command::Liquidate).is_ok();
-        // A job that had sold all holds tokens again if a reorg gave them back.
-        (allowed || job.status == JobStatus::Idle) && !job.position.token_balance.is_zero()
-    };
+    let sells = |job: &&Job| may_sell(job) && !job.position.token_balance.is_zero();
     let jobs: Vec<&Job> = selected.jobs.iter().filter(sells).collect();
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let pulses = views::pulses(&app.pool, &ids).await?;
@@ -147,8 +143,14 @@ fn live<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<Trader> {
 /// [`AppError`] if the database does not answer.
 pub async fn sellers(app: &App, which: &Jobs) -> Result<Vec<Trader>, AppError> {
     let selected = Selected::find(app, which).await?;
-    let allowed = |job: &&Job| transition(job.status, job.status_before_stop, Command::Liquidate).is_ok();
-    Ok(live(selected.jobs.iter().filter(allowed)))
+    Ok(live(selected.jobs.iter().filter(|job| may_sell(job))))
+}
+
+/// Whether `liquidate` would make this job sell, if it holds anything.
+fn may_sell(job: &Job) -> bool {
+    let allowed = transition(job.status, job.status_before_stop, Command::Liquidate).is_ok();
+    // A job that had sold all holds tokens again if a reorg gave them back.
+    allowed || job.status == JobStatus::Idle && !job.position.token_balance.is_zero()
 }
 
 /// The job if it is LIVE.

@@ -10,7 +10,10 @@ use crate::{
         name::JobName,
         target,
     },
-    domain::job::{Account, JobStatus, Realm},
+    domain::{
+        ids::JobId,
+        job::{Account, JobStatus, Realm},
+    },
     store::{
         bulk::Selection,
         jobs::{self, CommandError, Filter, Job},
@@ -27,6 +30,8 @@ pub enum Jobs {
     Kind(Kind),
     /// The members of one basket.
     Basket(BasketName),
+    /// The members that [`members`] found: nobody who joins later.
+    Members(Vec<JobId>),
 }
 
 /// A basket as a person names it.
@@ -80,7 +85,8 @@ impl Selected {
         match which {
             Jobs::Named(targets) => Self::named(app, targets).await,
             Jobs::Kind(kind) => Self::kind(app, kind).await,
-            Jobs::Basket(basket) => Self::basket(app, basket).await,
+            Jobs::Basket(basket) => Self::members(app, &member_ids(app, basket).await?).await,
+            Jobs::Members(ids) => Self::members(app, ids).await,
         }
     }
 
@@ -108,16 +114,9 @@ impl Selected {
         })
     }
 
-    /// All members that were not removed. Those that are IDLE are among them: the order of all is for each of them.
-    async fn basket(app: &App, basket: &BasketName) -> Result<Self, AppError> {
-        let chain = basket.chain.as_deref();
-        check_chain(app, chain).await?;
-        let ids = members::numbers_of(&app.pool, &basket.name, basket.realm, chain).await?;
-        if ids.is_empty() {
-            return Err(no_such(basket));
-        }
+    async fn members(app: &App, ids: &[JobId]) -> Result<Self, AppError> {
         let (mut found, mut unknown) = (Vec::with_capacity(ids.len()), Vec::new());
-        for read in jobs::by_ids(&app.pool, &ids).await? {
+        for read in jobs::by_ids(&app.pool, ids).await? {
             match read {
                 Ok(job) => found.push(job),
                 Err((job, error)) => unknown.push(Refused {
@@ -126,13 +125,12 @@ impl Selected {
                 }),
             }
         }
-        let jobs = of_one(found, &basket.name)?;
         Ok(Self {
             selection: Selection {
-                jobs: Some(jobs.iter().map(|job| job.id).collect()),
+                jobs: Some(found.iter().map(|job| job.id).collect()),
                 ..Selection::default()
             },
-            jobs,
+            jobs: found,
             unknown,
             named: false,
         })
@@ -168,6 +166,34 @@ impl Selected {
             },
         })
     }
+}
+
+/// The members of a basket as they are now.
+///
+/// # Errors
+/// [`AppError`] if there is no such basket, or more than one.
+pub async fn members(app: &App, basket: &BasketName) -> Result<Jobs, AppError> {
+    Ok(Jobs::Members(member_ids(app, basket).await?))
+}
+
+/// All members that were not removed. Those that are IDLE are among them: the order of all is for each of them. So are
+/// those whose rows cannot be read: they may be of this basket.
+async fn member_ids(app: &App, basket: &BasketName) -> Result<Vec<JobId>, AppError> {
+    let chain = basket.chain.as_deref();
+    check_chain(app, chain).await?;
+    let mut ids = members::numbers_of(&app.pool, &basket.name, basket.realm, chain).await?;
+    if ids.is_empty() {
+        return Err(no_such(basket));
+    }
+    let read: Vec<Job> = jobs::by_ids(&app.pool, &ids)
+        .await?
+        .into_iter()
+        .flatten()
+        .collect();
+    let readable: Vec<JobId> = read.iter().map(|job| job.id).collect();
+    let members = of_one(read, &basket.name)?;
+    ids.retain(|id| !readable.contains(id) || members.iter().any(|job| job.id == *id));
+    Ok(ids)
 }
 
 fn no_such(basket: &BasketName) -> AppError {
@@ -210,12 +236,10 @@ fn of_one(mut jobs: Vec<Job>, name: &str) -> Result<Vec<Job>, AppError> {
                     several.len(),
                     named.join(", ")
                 ),
-                Field::Live,
-                ", ",
-                Field::Paper,
+                Field::Realm,
                 " or ",
                 Field::Chain,
-                ", or give the numbers of its members to `liquidate`"
+                ", or give the numbers of its members one by one"
             ]
             .bad_input());
         }

@@ -49,14 +49,6 @@ impl Cost {
     pub const fn fits(self, most: Self) -> bool {
         self.statements <= most.statements && self.transactions <= most.transactions
     }
-
-    /// The fewer of either.
-    pub fn least(self, other: Self) -> Self {
-        Self {
-            statements: self.statements.min(other.statements),
-            transactions: self.transactions.min(other.transactions),
-        }
-    }
 }
 
 /// What each part did.

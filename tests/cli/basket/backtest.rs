@@ -116,7 +116,12 @@ async fn a_walk_forward_of_a_basket_is_a_sweep_of_each_part_and_a_run_on_the_nex
         }
         let mut args = ARGS;
         (args[4], args[6]) = ("half-one.csv", "half-two.csv");
-        ranked.push(json(&terminal, &[&args[..], &sweep].concat())["configurations"].clone());
+        let half = json(&terminal, &[&args[..], &sweep].concat())["configurations"].clone();
+        assert_ne!(
+            half[0]["net_usd"], half[2]["net_usd"],
+            "the band makes a difference"
+        );
+        ranked.push(half);
     }
     let (first, next) = (&ranked[0], &ranked[1]);
     assert_eq!(steps[0]["chosen"], first[0]);
@@ -128,8 +133,18 @@ async fn a_walk_forward_of_a_basket_is_a_sweep_of_each_part_and_a_run_on_the_nex
     assert_eq!(steps[0]["rank"], place + 1);
     let text = terminal.ok(&[&ARGS[..], &sweep, &["--walk-forward", "2"]].concat());
     assert!(text.contains("walk-forward, net in USD"), "{text}");
-    let many = terminal.run(&[&ARGS[..], &sweep, &["--walk-forward", "100"]].concat());
-    assert_eq!(many.code, 0, "{}", many.stderr);
+    let many = json(
+        &terminal,
+        &[&ARGS[..], &sweep, &["--walk-forward", "40"]].concat(),
+    );
+    let folds = many["walk_forward"]["folds"].as_array().expect("parts");
+    assert_eq!(folds.len(), 40, "{many}");
+    let seconds = |at: &serde_json::Value| at.as_str().map(str::to_owned);
+    assert!(
+        folds
+            .iter()
+            .all(|fold| seconds(&fold["from"]) < seconds(&fold["to"]))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,6 +141,10 @@ fn folds_of_several_series_are_of_the_time_that_they_have_in_common() {
     // A part in which one has no price is none: tenths of 300 seconds at 100, 150, 200 ..
     assert_eq!(folds(10).len(), 7);
     assert_eq!(sweep::folds_together(&[&long, &[]], NonZeroUsize::MIN).len(), 0);
+    // In the second third each has a row, but they have no time in common.
+    let (early, later) = (rows([0, 1_200, 2_400, 3_600]), rows([0, 2_300, 3_600]));
+    let thirds = sweep::folds_together(&[&early, &later], NonZeroUsize::new(3).expect("some"));
+    assert_eq!(thirds.len(), 2, "{thirds:?}");
     let after = rows(600..700);
     assert_eq!(
         sweep::folds_together(&[&long, &after], NonZeroUsize::MIN).len(),
