@@ -186,76 +186,51 @@ async fn a_live_basket_is_started_resumed_and_sold_after_a_second_request_that_n
         );
         assert_eq!(after(&done), [expected; 2], "{done}");
     }
+    told_apart(&served, &owner).await;
+    idle_ones_are_asked_about(&served, &owner).await;
+}
+
+/// A paper basket has the name of the live one.
+async fn told_apart(served: &Served, owner: &str) {
+    let started = post(served, owner, "/api/v1/baskets", "two", basket("index", [1, 2])).await;
+    assert_eq!(started.status, StatusCode::OK, "{started:?}");
+    let path = "/api/v1/baskets/index/pause";
+    let both = post(served, owner, path, "both", json!({})).await;
+    assert_eq!(both.status, StatusCode::BAD_REQUEST, "{both:?}");
+    let text =
+        "2 baskets have the name index (paper on base, LIVE on local): choose one by `realm` or `chain`";
+    assert!(both.text.contains(text), "{both:?}");
+    let one = post(served, owner, &format!("{path}?realm=paper"), "one", json!({})).await;
+    let one = one.json();
+    let jobs = one["jobs"].as_array().expect("jobs").iter();
+    assert_eq!(jobs.map(|job| &job["job"]).collect::<Vec<_>>(), [3, 4], "{one}");
 }
 
 /// A job that had sold all holds tokens again if a reorg gave them back: it sells them, and that is confirmed too.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_idle_members_of_a_live_basket_hold_is_sold_only_after_a_second_request() {
-    let served = Served::new().await;
-    let owner = served.token("owner");
-    let started = post(&served, &owner, "/api/v1/baskets", "s", basket("index", [1, 2])).await;
-    assert_eq!(started.status, StatusCode::OK, "{started:?}");
+async fn idle_ones_are_asked_about(served: &Served, owner: &str) {
     sqlx::query(
-        "UPDATE jobs SET realm = 'live', status = 'IDLE', token_balance = CASE id WHEN 2 THEN 1000 ELSE 0 END,
-                cost_basis = CASE id WHEN 2 THEN 1 ELSE 0 END",
+        "UPDATE jobs SET status = 'IDLE', liquidation = NULL, token_balance = CASE id WHEN 2 THEN 1000 ELSE 0 END,
+                cost_basis = CASE id WHEN 2 THEN 1 ELSE 0 END
+         WHERE realm = 'live'",
     )
     .execute(&served.db.pool)
     .await
     .expect("as a reorg leaves it");
-    let path = "/api/v1/baskets/index/liquidate";
-    let over = json!({ "over": "6h" });
-    let asked = post(&served, &owner, path, "l", over.clone()).await;
-    assert_eq!(asked.status, StatusCode::PRECONDITION_REQUIRED, "{asked:?}");
-    let asked = asked.json();
-    let would = asked["would"].as_str().expect("a sentence");
-    assert!(
-        would.starts_with(
-            "sell with real money: job 2 (T2, LIVE on base): 0.000000000000001 T2, from wallet 0x"
-        ) && would.ends_with(", in 12 sells over 6h"),
-        "{would}"
-    );
-    let statuses = "SELECT array_agg(status ORDER BY id) FROM jobs";
+    let statuses = "SELECT array_agg(status ORDER BY id) FROM jobs WHERE realm = 'live'";
     let status = async || -> Vec<String> {
         sqlx::query_scalar(statuses)
             .fetch_one(&served.db.pool)
             .await
             .expect("statuses")
     };
-    assert_eq!(status().await, ["IDLE", "IDLE"]);
-    let mut confirmed = over;
-    confirmed["confirm"] = asked["confirm"].clone();
-    let sold = post(&served, &owner, path, "l", confirmed).await;
-    assert_eq!(sold.status, StatusCode::OK, "{sold:?}");
+    let path = "/api/v1/baskets/index/liquidate?chain=local";
+    let (would, _) = twice(served, owner, (Method::POST, path), json!({ "over": "6h" })).await;
+    assert!(
+        would.starts_with("sell with real money: job 2 (")
+            && would.contains(": 0.000000000000001 ")
+            && !would.contains("; job")
+            && would.ends_with(", in 12 sells over 6h"),
+        "{would}"
+    );
     assert_eq!(status().await, ["IDLE", "LIQUIDATING"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_baskets_of_one_name_are_told_apart_by_their_realm() {
-    let served = Served::new().await;
-    let owner = served.token("owner");
-    let all = "/api/v1/baskets";
-    for (key, numbers) in [("a", [1, 2]), ("b", [3, 4])] {
-        let started = post(&served, &owner, all, key, basket("index", numbers)).await;
-        assert_eq!(started.status, StatusCode::OK, "{started:?}");
-        sqlx::query("UPDATE jobs SET realm = 'live' WHERE id < 3")
-            .execute(&served.db.pool)
-            .await
-            .expect("live");
-    }
-    let path = format!("{all}/index/pause");
-    let both = post(&served, &owner, &path, "p", json!({})).await;
-    assert_eq!(both.status, StatusCode::BAD_REQUEST, "{both:?}");
-    let text =
-        "2 baskets have the name index (paper on base, LIVE on base): choose one by `realm` or `chain`";
-    assert!(both.text.contains(text), "{both:?}");
-    let one = post(&served, &owner, &format!("{path}?realm=paper"), "q", json!({}))
-        .await
-        .json();
-    let jobs: Vec<_> = one["jobs"]
-        .as_array()
-        .expect("jobs")
-        .iter()
-        .map(|job| &job["job"])
-        .collect();
-    assert_eq!(jobs, [3, 4], "{one}");
 }
