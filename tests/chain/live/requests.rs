@@ -233,7 +233,7 @@ struct Bought {
 impl Bought {
     fn fits(&self) -> bool {
         let core = self.core.as_ref().map(|costs| costs.part(Part::Engine));
-        let within = core.is_some_and(|cost| cost.statements >= 15 && cost.fits(PLAN_TO_FILL));
+        let within = core.is_some_and(|cost| cost.statements >= 8 && cost.fits(PLAN_TO_FILL));
         within && self.whole.fits(BUY_STATEMENTS, BUY_MAX)
     }
 }
