@@ -6,7 +6,10 @@ use std::cmp::Ordering;
 use alloy_primitives::U256;
 use rust_decimal::Decimal;
 
-use super::{rounding::USD_SCALE, wide};
+use super::{
+    rounding::USD_SCALE,
+    wide::{self, product},
+};
 
 /// Powers of ten that 64 bits hold.
 const POWERS: [u64; 20] = {
@@ -30,13 +33,6 @@ fn mantissa(value: Decimal) -> Option<u64> {
     let parts = value.unpack();
     let high = u64::from(parts.mid).rotate_left(32);
     (parts.hi == 0 && !parts.negative).then(|| high | u64::from(parts.lo))
-}
-
-/// Exact: two numbers of 64 bits never have more than 128 in their product, so it never wraps. The compiler knows that
-/// too, and makes one multiplication of it; of a saturating one it does not.
-#[inline]
-pub(super) fn product(a: u64, b: u64) -> u128 {
-    u128::from(a).wrapping_mul(u128::from(b))
 }
 
 #[inline]

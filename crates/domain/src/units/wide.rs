@@ -5,10 +5,7 @@ use std::cmp::Ordering;
 use alloy_primitives::{U256, U512};
 use rust_decimal::Decimal;
 
-use super::{
-    rounding::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE},
-    short::product,
-};
+use super::rounding::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE};
 
 /// The largest power of ten that fits 128 bits.
 const POW10_NATIVE_MAX: u32 = 38;
@@ -26,6 +23,12 @@ const POWERS: [u128; 39] = {
 /// A power of ten; `None`: 128 bits do not hold it.
 pub(super) fn power(exponent: u32) -> Option<u128> {
     POWERS.get(usize::try_from(exponent).ok()?).copied()
+}
+
+/// Exact: two numbers of 64 bits never have more than 128 in their product, so it never wraps.
+#[inline]
+pub(super) fn product(a: u64, b: u64) -> u128 {
+    u128::from(a).wrapping_mul(u128::from(b))
 }
 
 pub(super) fn token_digits(decimals: u8) -> Result<u32, MoneyError> {
