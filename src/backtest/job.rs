@@ -142,7 +142,9 @@ impl Job {
     }
 
     pub(super) fn tick(&mut self, slot: i64, current: &Current, tally: &mut Tally) {
-        if self.stopped.is_none() && self.order_has_ended(Some(instant(slot))) {
+        // Most jobs are no order: nothing is asked then, and no instant is made of the slot.
+        let is_order = self.config.rules.order().is_some();
+        if is_order && self.stopped.is_none() && self.order_has_ended(Some(instant(slot))) {
             self.stopped = Some(HoldReason::Idle);
             return tally.held(instant(slot), HoldReason::OrderOver, None, &self.position);
         }
