@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::current::Current;
 use crate::domain::{span::Span, units::Price};
 
 /// Thresholds are tightened by a millionth, which is more than all roundings of the rules together.
@@ -16,6 +17,17 @@ pub(super) struct Glance {
     pub(super) slot: i64,
     pub(super) at: i64,
     pub(super) units: u128,
+}
+
+impl Glance {
+    /// A row at a slot; `None` if its price has too many digits.
+    pub(super) fn of(slot: i64, current: &Current) -> Option<Self> {
+        Some(Self {
+            slot,
+            at: current.micros,
+            units: current.units?.get(),
+        })
+    }
 }
 
 /// A bound in the units of a glance, exact; `unbound` stands for zero.

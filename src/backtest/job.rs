@@ -1,11 +1,15 @@
 //! One job of a run: its state in the ledger and at the paper venue, and one tick of it.
 
+use std::num::NonZero;
+
 use super::{
+    current::Current,
     glance::Glance,
     money::Fee,
     quiet::{Belief, Quiet},
     setup::{PricePoint, Setup},
     slots::instant,
+    still::Still,
     tally::{FilledTrade, Seen, Tally},
     trails::{Highs, after_stop},
     wallet::Wallet,
@@ -31,24 +35,6 @@ use crate::{
     ports::QuoteError,
 };
 
-/// The last row, with its instant and price as integers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Current {
-    pub(super) row: PricePoint,
-    pub(super) micros: i64,
-    pub(super) units: Option<u128>,
-}
-
-impl Current {
-    pub(super) fn of(row: PricePoint) -> Self {
-        Self {
-            row,
-            micros: row.at.timestamp_micros(),
-            units: row.price.short_units(),
-        }
-    }
-}
-
 /// The job's state in the ledger and at the paper venue.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -58,16 +44,18 @@ pub(super) struct Job {
     pub(super) started_at: Timestamp,
     pub(super) position: Position,
     last: LastFills,
-    pub(super) last_price: Option<(Price, Timestamp)>,
+    /// The last accepted price.
+    seen: Option<Current>,
     samples: Samples,
     turnover: Turnover,
     pub(super) wallet: Wallet,
+    gas: GasPrice,
     /// Gas of one swap, wei and USD.
     swap_gas: (Amount, Usd),
     belief: Belief,
     pub(super) quiet: Quiet,
-    /// The last accepted price as an integer, if it has few enough digits.
-    last_units: Option<(u128, i64)>,
+    /// Why the last tick held, and for how long.
+    still: Option<Still>,
     pub(super) in_full: bool,
     highs: Highs,
     /// USD spent on buys.
@@ -108,10 +96,14 @@ impl Job {
                 realized_pnl: Usd::ZERO,
             },
             last: LastFills::default(),
-            last_price: None,
+            seen: None,
             samples: Samples::new(setup.sample_interval, average_over),
             turnover: Turnover::default(),
             wallet,
+            gas: GasPrice {
+                fees: setup.costs.fees(),
+                native: setup.costs.native_price_usd,
+            },
             swap_gas: (
                 swap_gas,
                 gas_paid(swap_gas, setup.costs.native_price_usd).unwrap_or(Usd::ZERO),
@@ -119,7 +111,7 @@ impl Job {
             costs: setup.costs.clone(),
             belief: Belief::new(&config, setup.stands_for),
             quiet: Quiet::Never,
-            last_units: None,
+            still: None,
             in_full: false,
             highs: Highs::default(),
             bought: Usd::ZERO,
@@ -153,41 +145,51 @@ impl Job {
             None => self.plain_hold(slot, current),
         };
         if let Some(reason) = plain {
-            let row = &current.row;
-            self.last_price = Some((row.price, row.at));
-            self.last_units = current.units.map(|units| (units, current.micros));
+            self.seen = Some(*current);
+            let price = current.row.price;
+            if tally.is_plain(current.units.map(NonZero::get)) {
+                return tally.held_plainly(slot, reason, price);
+            }
             let seen = Seen {
                 stop: self.stop_line(tally, self.stop_high()),
-                ..Seen::alone(row.price)
+                ..Seen::alone(price)
             };
-            return tally.held_plainly(slot, reason, (seen, current.units), &self.position);
+            return tally.held(instant(slot), reason, Some(seen), &self.position);
         }
         self.tick_in_full(instant(slot), current.row, tally);
     }
 
     /// Why a tick holds, if that is known without a full evaluation.
     fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
+        let glance = Glance::of(slot, current)?;
+        let new = High {
+            price: current.row.price,
+            units: current.units.map(NonZero::get),
+        };
+        if let Some(still) = &self.still
+            && self.belief.is_fresh(glance)
+            && let Some(reason) = still.at(glance)
+        {
+            self.samples.keep(new, glance.at);
+            return Some(reason);
+        }
         let glance = self.believed(slot, current)?;
-        let price = current.row.price;
-        self.quiet
-            .holds(glance, price, &mut self.samples, &mut self.highs)
+        self.still = self.quiet.holds(glance, new, &mut self.samples, &mut self.highs);
+        self.belief.narrow(self.still.as_mut()?, glance);
+        self.still.map(|still| still.reason)
     }
 
     /// A tick whose price is certainly accepted.
     fn believed(&self, slot: i64, current: &Current) -> Option<Glance> {
-        // Without a last price in short form, a jump cannot be recognised.
-        if self.in_full || self.last_price.is_some() != self.last_units.is_some() {
+        if self.in_full {
             return None;
         }
-        let glance = Glance {
-            slot,
-            at: current.micros,
-            units: current.units?,
-        };
-        self.belief.holds(glance, self.last_units).then_some(glance)
+        let glance = Glance::of(slot, current)?;
+        self.belief.holds(glance, self.seen.as_ref()).then_some(glance)
     }
 
     fn tick_in_full(&mut self, slot: Timestamp, row: PricePoint, tally: &mut Tally) {
+        self.still = None;
         let accepted = match self.accept(slot, row) {
             Ok(accepted) => accepted,
             Err(reason) => return tally.held(slot, self.stopped.unwrap_or(reason), None, &self.position),
@@ -226,9 +228,15 @@ impl Job {
 
     /// The price of this tick is the one before for the next.
     pub(super) fn saw(&mut self, accepted: AcceptedPrice) {
-        self.last_price = Some((accepted.price, accepted.observed_at));
-        let units = accepted.price.short_units();
-        self.last_units = units.map(|units| (units, accepted.observed_at.timestamp_micros()));
+        self.seen = Some(Current::of(PricePoint {
+            at: accepted.observed_at,
+            price: accepted.price,
+        }));
+    }
+
+    /// The last accepted price, and when it was observed.
+    pub(super) fn last_price(&self) -> Option<(Price, Timestamp)> {
+        self.seen.map(|seen| (seen.row.price, seen.row.at))
     }
 
     fn stop_high(&self) -> Option<Price> {
@@ -272,7 +280,7 @@ impl Job {
             price_usd: row.price.decimal(),
             observed_at: row.at,
         });
-        let last = self.last_price.map(|(price, observed_at)| AcceptedPrice {
+        let last = self.last_price().map(|(price, observed_at)| AcceptedPrice {
             price,
             source: SourceName::Recorded,
             observed_at,
@@ -289,8 +297,10 @@ impl Job {
             now: slot,
             started_at: self.started_at,
             price: accepted.price,
-            previous_price: self.last.previous_price(self.last_price, lookback.previous_since),
-            last_price: self.last_price,
+            previous_price: self
+                .last
+                .previous_price(self.last_price(), lookback.previous_since),
+            last_price: self.last_price(),
             trailing_high: self.highs.stop.map(|high| high.price),
             profit_high: self.highs.profit.map(|high| high.price),
             recent_high: history.high,
@@ -378,11 +388,7 @@ impl Job {
             },
             native: self.wallet.native,
         };
-        let gas = GasPrice {
-            fees: self.costs.fees(),
-            native: self.costs.native_price_usd,
-        };
-        let quoted = quoted(job, &plan, &quote, purse, gas)?;
+        let quoted = quoted(job, &plan, &quote, purse, self.gas)?;
         limits::approve(plan, &self.config, &quoted).map_err(Held)
     }
 

@@ -7,6 +7,7 @@
 pub mod again;
 mod armed;
 pub mod basket;
+mod current;
 mod drawdown;
 mod glance;
 pub mod grid;
@@ -20,6 +21,7 @@ mod runner;
 pub mod series;
 mod setup;
 mod slots;
+mod still;
 pub mod sweep;
 mod tally;
 pub mod thin;

@@ -5,11 +5,15 @@
 //! as a price near a threshold, is left to the rules, so that a run with this shortcut and a run without it agree in
 //! every tick (`shortcuts_change_nothing`).
 
+use std::num::NonZero;
+
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::{
+    current::Current,
     glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, micros, share, units_below},
-    trails::{Highs, Stops, is_share_of},
+    still::Still,
+    trails::{Highs, Stops},
 };
 use crate::domain::{
     Timestamp, accumulate,
@@ -36,6 +40,8 @@ pub(super) struct Belief {
     age_micros: i64,
     /// Maximum move from the last price that is no jump, in millionths; `None`: jumps are not checked.
     move_ppm: Option<u128>,
+    /// A move of the price shifted by this is certainly within it.
+    move_bits: u32,
 }
 
 impl Belief {
@@ -45,25 +51,45 @@ impl Belief {
         let ppm = most
             .checked_mul(Decimal::from(9_900))
             .and_then(|ppm| ppm.to_u128());
+        let ppm = ppm.unwrap_or(0);
         Self {
             age_micros: micros(stands_for.max(config.price.max_price_age)),
-            move_ppm: (!most.is_zero()).then(|| ppm.unwrap_or(0)),
+            move_ppm: (!most.is_zero()).then_some(ppm),
+            move_bits: (0..=20)
+                .find(|bits| ppm.saturating_mul(1 << bits) >= MILLION)
+                .unwrap_or(u128::BITS - 1),
+        }
+    }
+
+    /// Whether the row is young enough.
+    pub(super) const fn is_fresh(&self, glance: Glance) -> bool {
+        glance.slot - glance.at <= self.age_micros
+    }
+
+    /// Narrows a hold to prices that are certainly accepted one after the other, this one first.
+    pub(super) fn narrow(&self, still: &mut Still, glance: Glance) {
+        if self.move_ppm.is_some() {
+            still.only_near(glance, self.move_bits);
         }
     }
 
     /// Whether the row is certainly accepted after the last accepted price.
-    pub(super) fn holds(&self, glance: Glance, last: Option<(u128, i64)>) -> bool {
-        if glance.units == 0 || glance.units >= UNITS_MAX || glance.slot - glance.at > self.age_micros {
+    pub(super) fn holds(&self, glance: Glance, last: Option<&Current>) -> bool {
+        if glance.units == 0 || glance.units >= UNITS_MAX || !self.is_fresh(glance) {
             return false;
         }
-        match (self.move_ppm, last) {
-            (None, _) | (_, None) => true,
-            (Some(ppm), Some((units, at))) => {
-                let move_of = glance.units.abs_diff(units);
-                let forgotten = glance.at - at > JUMP_MEMORY.num_microseconds().unwrap_or(i64::MAX);
-                forgotten || (units < UNITS_MAX && move_of * MILLION <= units.min(glance.units) * ppm)
-            }
-        }
+        let (Some(ppm), Some(last)) = (self.move_ppm, last) else {
+            return true;
+        };
+        // Without the last price as an integer, a jump cannot be recognised.
+        let Some(units) = last.units.map(NonZero::get).filter(|units| *units < UNITS_MAX) else {
+            return false;
+        };
+        let (move_of, from) = (glance.units.abs_diff(units), units.min(glance.units));
+        // Most moves are far smaller than what is allowed, which a shift shows.
+        move_of <= from >> self.move_bits
+            || move_of * MILLION <= from * ppm
+            || glance.at - last.micros > JUMP_MEMORY.num_microseconds().unwrap_or(i64::MAX)
     }
 }
 
@@ -132,31 +158,27 @@ impl Quiet {
         quiet.unwrap_or(Self::Never)
     }
 
-    /// Why this tick holds, if it certainly does; the samples are then updated as by the full evaluation.
-    /// So are the highs of a trailing stop and a trailing take-profit.
+    /// Why this tick holds, if it certainly does, and how long it does so; the samples are then updated as by the full
+    /// evaluation. So are the highs of a trailing stop and a trailing take-profit.
     pub(super) fn holds(
         &self,
         glance: Glance,
-        price: Price,
+        new: High,
         samples: &mut Samples,
         highs: &mut Highs,
-    ) -> Option<HoldReason> {
-        let reason = match self {
+    ) -> Option<Still> {
+        let still = match self {
             Self::Accumulate(quiet) => quiet.holds(glance, samples, *highs),
-            Self::Liquidity(quiet) => quiet.holds(glance, samples),
+            Self::Liquidity(quiet) => quiet.holds(glance, samples).map(Still::once),
             Self::Never => None,
         }?;
-        let new = High {
-            price,
-            units: Some(glance.units),
-        };
         samples.keep(new, glance.at);
         for high in [&mut highs.stop, &mut highs.profit] {
             if let Some(high) = high.as_mut().filter(|high| high.units < new.units) {
                 *high = new;
             }
         }
-        Some(reason)
+        Some(still)
     }
 }
 
@@ -219,39 +241,55 @@ impl Accumulating {
         })
     }
 
-    fn holds(&self, glance: Glance, samples: &mut Samples, highs: Highs) -> Option<HoldReason> {
-        let due = glance.slot >= self.dca_from;
-        if !self.stops.are_quiet(glance, highs.stop)? {
-            return None;
-        }
-        let cooling = glance.slot < self.buys_from;
-        let outside = glance.units < self.buys.0 || glance.units > self.buys.1;
-        let kept = cooling || outside || (self.full && glance.units < self.countable);
-        if due && !kept {
-            return None;
-        }
-        let takes_profit = match highs.profit {
-            Some(high) => is_share_of(glance, self.profit_trail, high)?,
-            None => glance.units >= self.profit_from && glance.slot >= self.profit_cools,
-        };
-        if takes_profit {
-            return None;
+    fn holds(&self, glance: Glance, samples: &mut Samples, highs: Highs) -> Option<Still> {
+        let mut still = self.buys_nothing(glance)?;
+        self.stops.are_quiet(glance, highs.stop, &mut still)?;
+        match highs.profit {
+            Some(high) => still.only_above_share(glance, self.profit_trail, high.units?)?,
+            None if glance.units < self.profit_from => still.only_below(self.profit_from),
+            None if glance.slot < self.profit_cools => still.only_until(self.profit_cools),
+            None => return None,
         }
         let since = glance.at.saturating_sub(self.window).max(self.last_dip);
         let high = samples.high_since(since);
-        if let Some((share, whole)) = self.dip {
-            // If the price itself is the high, it is no dip: the share is below one.
+        if let Some(share) = self.dip {
+            // If the price itself is the high, it is no dip: the share is below one. A high that leaves the window
+            // leaves a lower one.
             let high = high.map_or(Some(glance.units), |high| high.units)?;
-            if high >= UNITS_MAX || glance.units * whole <= high * share {
-                return None;
-            }
+            still.only_above_share(glance, share, high)?;
         }
-        Some(match due {
-            true if cooling => HoldReason::StopCooldown,
-            true if outside => HoldReason::PriceBand,
-            true => HoldReason::MaxAccumulation,
-            false => HoldReason::NotDue,
-        })
+        still.only_up_to_high(glance, highs.stop)?;
+        // Samples that left the window have to be dropped now and then.
+        still.only_until(glance.slot.saturating_add(self.window));
+        Some(still)
+    }
+
+    /// Why nothing is bought but a dip.
+    fn buys_nothing(&self, glance: Glance) -> Option<Still> {
+        let (least, most) = self.buys;
+        if glance.slot < self.dca_from {
+            let mut still = Still::always(HoldReason::NotDue);
+            still.only_until(self.dca_from);
+            return Some(still);
+        }
+        if glance.slot < self.buys_from {
+            let mut still = Still::always(HoldReason::StopCooldown);
+            still.only_until(self.buys_from);
+            return Some(still);
+        }
+        let mut still = Still::always(HoldReason::PriceBand);
+        if glance.units < least {
+            still.only_below(least);
+        } else if glance.units > most {
+            still.only_above(most);
+        } else if self.full && glance.units < self.countable {
+            still = Still::always(HoldReason::MaxAccumulation);
+            still.only_above(least.saturating_sub(1));
+            still.only_below(most.saturating_add(1).min(self.countable));
+        } else {
+            return None;
+        }
+        Some(still)
     }
 }
 
@@ -282,7 +320,9 @@ fn profit(
 
 /// Up to this price the holding's value is in range: at most a million times a billion USD.
 fn countable(position: &Position) -> Option<u128> {
-    if position.token_balance.is_zero() {
+    // Less than about 2^25 whole tokens, at the highest price of a glance, are not worth as much.
+    let small = usize::from(position.token_decimals) * 3_321 / 1_000 + 25;
+    if position.token_balance.units().bit_len() <= small {
         return Some(UNITS_MAX);
     }
     let most = Usd::rounded(Decimal::from(1_000_000_000_000_000_u64), Rounding::Down);

@@ -1,7 +1,8 @@
 //! Runs one job over rows in chronological order.
 
 use super::{
-    job::{Current, Job},
+    current::Current,
+    job::Job,
     result::RunResult,
     setup::{Detail, PricePoint, Setup},
     slots::{Slots, instant},
@@ -58,24 +59,28 @@ impl Runner {
     /// Takes the next row, later than all before it: evaluates every slot from the previous row up to this one.
     pub fn feed(&mut self, row: PricePoint) {
         let new = Current::of(row);
-        let before = self.current.replace(new);
         if !self.started {
             if self.starts_at.is_some_and(|starts_at| row.at < starts_at) {
+                self.current = Some(new);
                 return self.job.look_at(row);
             }
             self.start(row.at);
         }
-        match before {
-            Some(before) => self.decide_before(new.micros, &before),
-            None => self.hold_before(new.micros),
+        if let Some(current) = &self.current {
+            while let Some(slot) = self.slots.next_before(new.micros) {
+                self.job.tick(slot, current, &mut self.tally);
+            }
+        } else {
+            self.hold_before(new.micros);
         }
+        self.current = Some(new);
     }
 
     /// Ends the series: evaluates the slots up to its last row.
     #[must_use]
     pub fn finish(mut self) -> RunResult {
         if let (Some(last), true) = (self.current, self.started) {
-            while let Some(slot) = self.slots.next_until(last.micros) {
+            while let Some(slot) = self.slots.next_before(last.micros + 1) {
                 self.job.tick(slot, &last, &mut self.tally);
             }
         }
@@ -93,15 +98,9 @@ impl Runner {
 
     /// Before the first row there is no price.
     fn hold_before(&mut self, end: i64) {
-        while let Some(slot) = self.slots.next_until(end - 1) {
+        while let Some(slot) = self.slots.next_before(end) {
             let (slot, position) = (instant(slot), &self.job.position);
             self.tally.held(slot, HoldReason::PriceMissing, None, position);
-        }
-    }
-
-    fn decide_before(&mut self, end: i64, current: &Current) {
-        while let Some(slot) = self.slots.next_until(end - 1) {
-            self.job.tick(slot, current, &mut self.tally);
         }
     }
 }

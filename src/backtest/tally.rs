@@ -155,23 +155,18 @@ impl Tally {
         self.armed.see(slot, armed, sold);
     }
 
-    /// The same for a slot in microseconds since 1970 and an accepted price, also as an integer.
-    pub(super) fn held_plainly(
-        &mut self,
-        slot: i64,
-        reason: HoldReason,
-        (seen, units): (Seen, Option<u128>),
-        position: &Position,
-    ) {
-        if self.charts || !units.is_some_and(|units| self.valley.is_nothing_new(units)) {
-            let slot = Timestamp::from_timestamp_micros(slot).unwrap_or(Timestamp::UNIX_EPOCH);
-            return self.held(slot, reason, Some(seen), position);
-        }
+    /// Whether a hold at a price only adds to counts; `units`: the price as an integer.
+    pub(super) fn is_plain(&self, units: Option<u128>) -> bool {
+        !self.charts && units.is_some_and(|units| self.valley.is_nothing_new(units))
+    }
+
+    /// Counts a hold that is plain; `slot`: microseconds since 1970.
+    pub(super) fn held_plainly(&mut self, slot: i64, reason: HoldReason, price: Price) {
         self.ticked(slot);
         if let Some(count) = self.holds.get_mut(reason as usize) {
             *count += 1;
         }
-        self.summary.last_price = Some(seen.price);
+        self.summary.last_price = Some(price);
     }
 
     pub(super) fn traded(

@@ -2,7 +2,10 @@
 
 use rust_decimal::Decimal;
 
-use super::glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, share, units_below};
+use super::{
+    glance::{Glance, MARGIN_BITS, exact_units, share, units_below},
+    still::Still,
+};
 use crate::domain::{
     config::{AccumulateConfig, AfterStop, JobConfig},
     decision::{HoldReason, LastFills, Position, Reason},
@@ -27,12 +30,6 @@ pub(super) fn after_stop(config: &JobConfig, position: &Position, sold: Reason) 
         AfterStop::Idle if position.token_balance.is_zero() => Some(HoldReason::Idle),
         AfterStop::Idle | AfterStop::Pause => Some(HoldReason::Paused),
     }
-}
-
-/// Whether a price is at most this share of a high; `None`: the high is too long a number.
-pub(super) fn is_share_of(glance: Glance, (share, whole): (u128, u128), high: High) -> Option<bool> {
-    let high = high.units.filter(|units| *units < UNITS_MAX)?;
-    Some(glance.units * whole <= high * share)
 }
 
 /// The thresholds of a job's stops while its position stays as it is.
@@ -62,16 +59,21 @@ impl Stops {
         })
     }
 
-    /// Whether a price is certainly above every line, and arms nothing; `None`: that is not known.
-    pub(super) fn are_quiet(&self, glance: Glance, high: Option<High>) -> Option<bool> {
-        if self.lines.is_some_and(|line| glance.units <= line) {
-            return Some(false);
+    /// Narrows a hold to prices that are certainly above every line, and arm nothing; `None`: this one may not be.
+    pub(super) fn are_quiet(&self, glance: Glance, high: Option<High>, still: &mut Still) -> Option<()> {
+        if let Some(line) = self.lines {
+            if glance.units <= line {
+                return None;
+            }
+            still.only_above(line);
         }
         match (self.trail, high) {
-            (None, _) => Some(true),
-            (Some(_), None) => Some(glance.units < self.trail_from),
-            (Some(share), Some(high)) => is_share_of(glance, share, high).map(|is_at_line| !is_at_line),
+            (None, _) => {}
+            (Some(_), None) if glance.units < self.trail_from => still.only_below(self.trail_from),
+            (Some(_), None) => return None,
+            (Some(share), Some(high)) => still.only_above_share(glance, share, high.units?)?,
         }
+        Some(())
     }
 }
 

@@ -19,6 +19,10 @@ use super::{
 /// No sample stands for more than this share of a window, so that a mean of full coverage rests on several.
 pub const LONGEST_SHARE: i32 = 5;
 
+/// Samples are compared with each other when this many are new, or when the highest is wanted: most are then lower than
+/// one after them, and are never stored.
+const FRESH_MAX: usize = 64;
+
 /// The shortest window of a moving average that samples fill which are kept this far apart.
 #[must_use]
 pub fn shortest_window(sample_interval: Span) -> Span {
@@ -90,9 +94,12 @@ pub struct Samples {
     window: Span,
     window_micros: i64,
     longest_micros: i64,
-    last_bucket: Option<i64>,
+    /// When the interval after that of the last kept sample begins.
+    next_at: i64,
     /// Samples that may still be the highest: each is higher than all after it.
-    highs: VecDeque<(i64, High)>,
+    highs: VecDeque<Kept>,
+    /// Samples after those, not yet compared.
+    fresh: Vec<Kept>,
     /// Samples that ended, oldest first, each with the time it stood.
     ended: VecDeque<Stood>,
     /// The newest sample, still open.
@@ -127,6 +134,14 @@ impl High {
             _ => self.price <= other.price,
         }
     }
+}
+
+/// A sample, and its instant. The instant comes last, so that a sample is copied as it was written, which is quicker.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct Kept {
+    high: High,
+    at: i64,
 }
 
 /// A sample that has a successor.
@@ -186,8 +201,9 @@ impl Samples {
             window: average_over,
             window_micros,
             longest_micros: window_micros.checked_div(LONGEST_SHARE.into()).unwrap_or(0),
-            last_bucket: None,
+            next_at: i64::MIN,
             highs: VecDeque::new(),
+            fresh: Vec::new(),
             ended: VecDeque::new(),
             standing: None,
             weighted: Sum::Short(0),
@@ -209,10 +225,37 @@ impl Samples {
 
     /// The highest sample since an instant, microseconds since 1970. Later queries never start earlier.
     pub fn high_since(&mut self, since: i64) -> Option<High> {
-        while self.highs.front().is_some_and(|(at, _)| *at < since) {
+        self.compare_fresh();
+        while self.highs.front().is_some_and(|kept| kept.at < since) {
             self.highs.pop_front();
         }
-        self.highs.front().map(|(_, high)| *high)
+        self.highs.front().map(|kept| kept.high)
+    }
+
+    /// Takes those of the fresh samples to the highs that are higher than all after them.
+    fn compare_fresh(&mut self) {
+        let Some(last) = self.fresh.last() else {
+            return;
+        };
+        let (mut highest, mut kept) = (last.high, self.fresh.len().saturating_sub(1));
+        for place in (0..kept).rev() {
+            if let Some(Kept { high, .. }) = self.fresh.get(place)
+                && !high.is_at_most(&highest)
+            {
+                highest = *high;
+                kept = kept.saturating_sub(1);
+                self.fresh.swap(place, kept);
+            }
+        }
+        while self
+            .highs
+            .back()
+            .is_some_and(|lower| lower.high.is_at_most(&highest))
+        {
+            self.highs.pop_back();
+        }
+        self.highs.extend(self.fresh.drain(kept..));
+        self.fresh.clear();
     }
 
     fn mean(&mut self, at: i64) -> Option<MovingAverage> {
@@ -249,19 +292,23 @@ impl Samples {
     }
 
     /// Keeps an accepted price, if it is the first of its interval.
+    #[inline]
     pub fn keep(&mut self, new: High, at: i64) {
-        let bucket = at.div_euclid(self.interval_micros);
-        if self.last_bucket.is_some_and(|last| bucket <= last) {
+        if at < self.next_at {
             return;
         }
-        self.last_bucket = Some(bucket);
-        while self.highs.back().is_some_and(|(_, lower)| lower.is_at_most(&new)) {
-            self.highs.pop_back();
+        self.next_at = self.interval_after(at);
+        if self.fresh.len() >= FRESH_MAX {
+            self.compare_fresh();
         }
-        self.highs.push_back((at, new));
-        if self.window_micros == 0 {
-            return;
+        self.fresh.push(Kept { high: new, at });
+        if self.window_micros > 0 {
+            self.stand(new, at);
         }
+    }
+
+    /// Ends the open sample, and opens this one.
+    fn stand(&mut self, new: High, at: i64) {
         if !self.is_short(&new) && matches!(self.weighted, Sum::Short(_)) {
             self.lengthen();
         }
@@ -275,6 +322,16 @@ impl Samples {
                 self.ended.push_back(stood);
             }
         }
+    }
+
+    /// When the interval after that of `at` begins; most samples are of the next one, which needs no division.
+    fn interval_after(&self, at: i64) -> i64 {
+        let next = self.next_at.saturating_add(self.interval_micros);
+        if at < next {
+            return next;
+        }
+        let intervals = at.div_euclid(self.interval_micros).saturating_add(1);
+        intervals.saturating_mul(self.interval_micros)
     }
 
     /// Whether windows full of this price fit the short sum.

@@ -4,7 +4,8 @@ use rust_decimal::Decimal;
 
 use crate::{
     backtest::{
-        job::{Current, Job},
+        current::Current,
+        job::Job,
         returns::Flow,
         series::Rows,
         setup::{Detail, PricePoint, Setup},
@@ -65,7 +66,7 @@ impl<'a> Seat<'a> {
             job.started_at = at;
             slots.begin(setup.starts_at, start);
             tally.start(at);
-            due = slots.next_until(i64::MAX);
+            due = slots.next_before(i64::MAX);
         }
         Self {
             id,
@@ -86,7 +87,7 @@ impl<'a> Seat<'a> {
         let (position, config) = (&self.job.position, &self.job.config);
         let rules = config.rules.basket();
         let oldest = self.stands_for.max(config.price.max_price_age).before(at);
-        let price = self.job.last_price.filter(|(_, seen)| *seen >= oldest);
+        let price = self.job.last_price().filter(|(_, seen)| *seen >= oldest);
         let tokens = match price {
             Some((price, _)) => Some(position.token_value(price, Rounding::Down)?),
             None => None,
@@ -110,7 +111,7 @@ impl<'a> Seat<'a> {
         slot: i64,
         all: &[Peer],
     ) -> Result<Option<Priced>, MoneyError> {
-        self.due = self.slots.next_until(i64::MAX);
+        self.due = self.slots.next_before(i64::MAX);
         while let Some(row) = self.rows.next_if(|row| row.at.timestamp_micros() <= slot) {
             self.current = Some(Current::of(*row));
         }

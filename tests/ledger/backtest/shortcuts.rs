@@ -32,7 +32,12 @@ fn dec(random: &mut StdRng, of: &[&str]) -> Decimal {
     pick(random, of).parse().expect("a decimal")
 }
 
-fn setup(random: &mut StdRng) -> Setup {
+/// A price near the one that the walk returns to; 0 = not wanted.
+fn near(random: &mut StdRng, begin: Decimal, of: &[&str]) -> Decimal {
+    (begin * dec(random, of)).normalize()
+}
+
+fn setup(random: &mut StdRng, begin: Decimal) -> Setup {
     let mode = pick(
         random,
         &[
@@ -53,15 +58,18 @@ fn setup(random: &mut StdRng) -> Setup {
     config.schedule.timezone = pick(random, &["UTC", "Europe/Berlin", "Asia/Kathmandu"])
         .parse()
         .expect("a zone");
-    config.price.max_price_move_pct = dec(random, &["0", "0.5", "2", "50"]);
+    config.price.max_price_move_pct = dec(random, &["0", "0", "0.5", "2", "50"]);
     config.limits.max_daily_spend_usd = usd(random, &["0", "60", "5000"]);
     config.limits.max_trades_per_hour = pick(random, &[0, 2, 60]);
     config.rules = match mode {
-        JobMode::Accumulate => Rules::Accumulate(accumulate(random)),
+        JobMode::Accumulate => Rules::Accumulate(accumulate(random, begin)),
         JobMode::Liquidity => Rules::Liquidity(liquidity(random)),
-        JobMode::Order => Rules::Order(order(random)),
+        JobMode::Order => Rules::Order(order(random, begin)),
         JobMode::Basket => Rules::for_mode(mode),
     };
+    if random.random_range(0..3) == 0 {
+        leave_alone(random, begin, &mut config);
+    }
     let mut setup = Setup::new(mode, config, PaperSettings::default());
     setup.token_decimals = pick(random, &[0, 6, 18, 24]);
     if setup
@@ -80,33 +88,46 @@ fn setup(random: &mut StdRng) -> Setup {
     setup
 }
 
+/// After its first buys such a job holds for one reason for days, until a price is far from where that began.
+fn leave_alone(random: &mut StdRng, begin: Decimal, config: &mut JobConfig) {
+    config.price.max_price_move_pct = Decimal::ZERO;
+    if let Some(rules) = config.rules.accumulate_mut() {
+        rules.dca_interval = Some(span(random, &["0s", "300d"]));
+        rules.dca_schedule = None;
+        rules.max_accumulation_usd = usd(random, &["10", "30"]);
+        rules.dip_buy_threshold_pct = Decimal::ZERO;
+        rules.buy_above_usd = near(random, begin, &["0", "0.99", "0.95"]);
+        rules.buy_below_usd = near(random, begin, &["0", "1.01", "1.07"]);
+    }
+}
+
 fn span(random: &mut StdRng, of: &[&str]) -> Span {
     pick(random, of).parse().expect("a span")
 }
 
 /// Every key by name: a new one does not compile before it is varied here.
-fn accumulate(random: &mut StdRng) -> AccumulateConfig {
+fn accumulate(random: &mut StdRng, begin: Decimal) -> AccumulateConfig {
     let by_interval = random.random_range(0..2) == 0;
     AccumulateConfig {
-        dca_interval: by_interval.then(|| span(random, &["0s", "90s", "17m", "4h"])),
+        dca_interval: by_interval.then(|| span(random, &["0s", "90s", "17m", "4h", "300d"])),
         dca_schedule: (!by_interval).then(|| {
             let line = pick(random, &["*/20 * * * *", "0 9 * * *"]);
             line.parse().expect("a cron line")
         }),
-        buy_above_usd: dec(random, &["0", "0", "1.2", "90000.5", "0.0000000000000000001"]),
-        buy_below_usd: dec(random, &["0", "0", "1.3", "98765.4321", "0.000002"]),
+        buy_above_usd: near(random, begin, &["0", "0", "0.98"]),
+        buy_below_usd: near(random, begin, &["0", "0", "1.00001", "1.02"]),
         dca_amount_usd: usd(random, &["10", "7.77"]),
         max_accumulation_usd: usd(random, &["30", "77.7", "500", "100000"]),
-        dip_buy_threshold_pct: dec(random, &["0", "1.5", "4", "10"]),
+        dip_buy_threshold_pct: dec(random, &["0", "0", "1.5", "4", "10"]),
         dip_buy_multiplier: dec(random, &["0.5", "2", "3.3"]),
         dip_window: span(random, &["10m", "2h", "1d"]),
         dip_cooldown: span(random, &["0s", "30m"]),
         take_profit_pct: dec(random, &["0", "1", "2.345678", "9"]),
         take_profit_sell_pct: dec(random, &["25", "100", "0.5"]),
         trailing_take_profit_pct: dec(random, &["0", "0", "0.75", "3"]),
-        take_profit_cooldown: span(random, &["0s", "45m"]),
+        take_profit_cooldown: span(random, &["0s", "45m", "9h"]),
         stop_loss_pct: dec(random, &["0", "0", "1.5", "7", "40"]),
-        stop_price_usd: dec(random, &["0", "0", "1.1", "91234.5", "0.0000000001"]),
+        stop_price_usd: near(random, begin, &["0", "0", "0.97", "0.9"]),
         trailing_stop_pct: dec(random, &["0", "0", "1.25", "6"]),
         trailing_arm_pct: dec(random, &["0", "3"]),
         stop_sells_pct: dec(random, &["100", "33.3"]),
@@ -140,13 +161,13 @@ fn liquidity(random: &mut StdRng) -> LiquidityConfig {
 }
 
 /// Every key by name: a new one does not compile before it is varied here.
-fn order(random: &mut StdRng) -> OrderConfig {
+fn order(random: &mut StdRng, begin: Decimal) -> OrderConfig {
     let begins = walk::start();
     OrderConfig {
         side: pick(random, &[OrderSide::Buy, OrderSide::Buy, OrderSide::Sell]),
         amount_usd: usd(random, &["10", "45.67", "300"]),
-        limit_usd: dec(random, &["0", "0", "1.2", "98765.4321", "0.000002"]),
-        stop_usd: dec(random, &["0", "0", "1.3", "99999.5"]),
+        limit_usd: near(random, begin, &["0", "0", "0.98", "1.01"]),
+        stop_usd: near(random, begin, &["0", "0", "0.97", "1.02"]),
         trail_pct: dec(random, &["0", "1.5", "6"]),
         until: pick(
             random,
@@ -159,10 +180,10 @@ fn order(random: &mut StdRng) -> OrderConfig {
 }
 
 /// Walks of many magnitudes, step sizes and digits, with holes.
-fn rows(random: &mut StdRng) -> Vec<PricePoint> {
-    let scale = pick(random, &[2, 6, 8, 12, 16, 18, 20]);
+fn rows(random: &mut StdRng, begin: Decimal) -> Vec<PricePoint> {
     let step = pick(random, &[300_i64, 1_500, 6_000]);
-    let begin = pick(random, &[1_234_567_i64, 98_765_432_100, 5_000_000_000_000]);
+    let scale = begin.scale();
+    let begin = i64::try_from(begin.mantissa()).expect("few digits");
     let (mut price, mut at) = (begin, walk::start());
     (0..2_500)
         .map(|_| {
@@ -218,9 +239,11 @@ fn shortcuts_change_nothing() {
         hold_runs_max: usize::MAX,
     };
     let (mut traded, mut reasons) = (0, std::collections::BTreeSet::new());
-    for seed in 0..130 {
+    for seed in 0..200 {
         let mut random = StdRng::seed_from_u64(seed);
-        let (setup, rows) = (setup(&mut random), rows(&mut random));
+        let digits = pick(&mut random, &[1_234_567_i64, 98_765_432_100, 5_000_000_000_000]);
+        let begin = Decimal::new(digits, pick(&mut random, &[2, 6, 8, 12, 16, 18, 20]));
+        let (setup, rows) = (setup(&mut random, begin), rows(&mut random, begin));
         let full = outcome(Runner::in_full(&setup, all), &rows);
         let short = outcome(Runner::new(&setup, all), &rows);
         for (full, short) in full.holds.iter().zip(&short.holds) {

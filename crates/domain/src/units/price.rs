@@ -139,10 +139,13 @@ impl Price {
     #[must_use]
     pub fn short_units(self) -> Option<u128> {
         let missing = Self::SHORT_UNIT_DIGITS.checked_sub(self.0.scale())?;
-        let mantissa = u128::try_from(self.0.mantissa()).ok()?;
-        mantissa
-            .checked_mul(power(missing)?)
-            .filter(|units| *units < SHORT_UNITS_MAX)
+        let units = match short::scaled(self.0, missing) {
+            Some(units) => units,
+            None => u128::try_from(self.0.mantissa())
+                .ok()?
+                .checked_mul(power(missing)?)?,
+        };
+        (units < SHORT_UNITS_MAX).then_some(units)
     }
 
     /// The price of `units` of 10^-28 USD; digits that do not fit are cut.

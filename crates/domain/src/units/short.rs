@@ -35,6 +35,12 @@ fn mantissa(value: Decimal) -> Option<u64> {
     (parts.hi == 0 && !parts.negative).then(|| high | u64::from(parts.lo))
 }
 
+/// A value without its point, times ten to the power of `digits`.
+#[inline]
+pub(super) fn scaled(value: Decimal, digits: u32) -> Option<u128> {
+    Some(product(mantissa(value)?, power(digits)?))
+}
+
 #[inline]
 fn decimal(mantissa: u64, scale: u32) -> Option<Decimal> {
     let digits = u32::try_from(mantissa).ok()?;
