@@ -28,8 +28,12 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 const GAS: u64 = 14_000_000;
 
 /// Runs its arguments until they end, or until standard input does. What runs in the background would lose its
-/// standard input but for the copy.
-const WATCH: &str = r#"exec 3<&0; "$@" & anvil=$!
+/// standard input but for the copy. Old states, gigabytes after some hours, go to a directory that is deleted with it:
+/// anvil itself leaves them in the home directory when it is killed.
+const WATCH: &str = r#"states=$(mktemp -d) || exit
+trap 'rm -rf "$states"' EXIT
+trap 'kill -9 "$anvil"; wait "$anvil"; exit 1' HUP INT TERM
+exec 3<&0; "$@" --cache-path "$states" & anvil=$!
 (cat <&3; kill -9 "$anvil") >/dev/null 2>&1 &
 wait "$anvil""#;
 
