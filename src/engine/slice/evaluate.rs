@@ -6,7 +6,11 @@ use std::{
 };
 
 use chrono::SecondsFormat;
-use futures::{StreamExt, future::join_all, stream};
+use futures::{
+    StreamExt,
+    future::{join, join_all},
+    stream,
+};
 use metrics::{counter, histogram};
 use tracing::{debug, info, warn};
 
@@ -136,34 +140,45 @@ impl Engine {
         Ok(results)
     }
 
-    /// Prices and decides ticks that may trade, and records them with `holds`, which are decided already.
+    /// Prices and decides ticks that may trade, and records them with `holds`, which are decided already. Holds are
+    /// recorded while plans are quoted: no job waits for the venue of another.
     async fn evaluate_live(&self, live: Vec<TickJob>, mut holds: Vec<Hold>) -> Vec<TickResult> {
         let decided = holds.iter().map(|hold| hold.tick);
         let ticks: Vec<Tick> = live.iter().map(name).chain(decided).collect();
         let mut results = Vec::with_capacity(ticks.len());
-        let recorded = async {
+        let plans = async {
             let live = self.with_markets(live, &mut holds).await;
             let priced = self.price(live, &mut holds).await;
-            self.decide(priced, &mut holds, &mut results).await?;
-            Ok::<_, EngineError>(
-                ticks::record_holds(&self.pool, &holds, self.settings.patience)
-                    .await?
-                    .refused,
-            )
+            self.decide(priced, &mut holds, &mut results).await
         };
-        let mut refused: HashMap<JobId, StoreError> = match recorded.await {
-            Ok(refused) => refused.into_iter().collect(),
+        let plans = match plans.await {
+            Ok(plans) => plans,
             Err(error) => return fail_all(&ticks, &error),
         };
-        results.extend(
-            holds
-                .into_iter()
-                .map(|hold| match refused.remove(&hold.tick.job) {
-                    None => self.held(hold),
-                    Some(error) => failed(hold.tick, error),
-                }),
-        );
+        let (recorded, acted) = join(self.record(holds), self.act_on(plans)).await;
+        let (refused, acted) = acted;
+        results.extend(recorded);
+        results.extend(acted);
+        results.extend(self.record(refused).await);
         results
+    }
+
+    async fn record(&self, holds: Vec<Hold>) -> Vec<TickResult> {
+        let recorded = ticks::record_holds(&self.pool, &holds, self.settings.patience).await;
+        let mut refused: HashMap<JobId, StoreError> = match recorded {
+            Ok(recorded) => recorded.refused.into_iter().collect(),
+            Err(error) => {
+                let ticks: Vec<Tick> = holds.iter().map(|hold| hold.tick).collect();
+                return fail_all(&ticks, &error.into());
+            }
+        };
+        let results = holds
+            .into_iter()
+            .map(|hold| match refused.remove(&hold.tick.job) {
+                None => self.held(hold),
+                Some(error) => failed(hold.tick, error),
+            });
+        results.collect()
     }
 
     fn held(&self, hold: Hold) -> TickResult {
@@ -214,7 +229,7 @@ impl Engine {
         priced: Vec<Priced>,
         holds: &mut Vec<Hold>,
         results: &mut Vec<TickResult>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<Planned>, EngineError> {
         let windows: Vec<SampleWindow> = priced.iter().map(window).collect();
         let histories = samples::observe(&self.pool, &windows, self.settings.sample_interval).await?;
         let mut peers = self.peers(&priced).await?;
@@ -237,6 +252,12 @@ impl Engine {
                 Decision::Trade(plan) => plans.push((priced, facts, plan)),
             }
         }
+        Ok(plans)
+    }
+
+    /// Carries plans out as far as their trades are frozen; holds of those that are refused.
+    async fn act_on(&self, plans: Vec<Planned>) -> (Vec<Hold>, Vec<TickResult>) {
+        let (mut holds, mut results) = (Vec::new(), Vec::new());
         let mut acted = stream::iter(plans)
             .map(|(priced, facts, plan)| async move {
                 let done = self.act(&priced, &facts, plan).await;
@@ -244,19 +265,20 @@ impl Engine {
             })
             .buffer_unordered(QUOTES_AT_ONCE);
         while let Some((priced, facts, done)) = acted.next().await {
-            match done {
-                Ok(Acted::Held(reason, detail)) => holds.push(hold_on(&priced, &facts, reason, detail)),
-                Ok(Acted::Done(outcome)) => results.push(TickResult {
-                    tick: name(&priced.tick),
-                    outcome: Ok(outcome),
-                }),
-                Err(error) => results.push(TickResult {
-                    tick: name(&priced.tick),
-                    outcome: Err(error),
-                }),
-            }
+            let outcome = match done {
+                Ok(Acted::Held(reason, detail)) => {
+                    holds.push(hold_on(&priced, &facts, reason, detail));
+                    continue;
+                }
+                Ok(Acted::Done(outcome)) => Ok(outcome),
+                Err(error) => Err(error),
+            };
+            results.push(TickResult {
+                tick: name(&priced.tick),
+                outcome,
+            });
         }
-        Ok(())
+        (holds, results)
     }
 
     /// Quotes a plan, takes it through the limits and freezes it.
@@ -310,6 +332,9 @@ fn count(result: &TickResult) {
     };
     counter!(metric::TICKS, "outcome" => outcome).increment(1);
 }
+
+/// A tick whose rules want to trade.
+type Planned = (Priced, Facts, Plan);
 
 /// The result of acting on a plan.
 enum Acted {

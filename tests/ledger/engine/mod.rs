@@ -5,6 +5,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+mod apart;
 mod basket;
 mod basket_unread;
 mod blocked;
