@@ -64,6 +64,15 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| corrupt(column, error))
 }
 
+/// The same of its text.
+pub(super) fn json_text<T: serde::de::DeserializeOwned>(
+    column: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| corrupt(column, error))?;
+    json(column, value)
+}
+
 pub(super) fn to_json<T: serde::Serialize>(
     column: &'static str,
     value: &T,

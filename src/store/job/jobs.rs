@@ -1,8 +1,10 @@
 //! Jobs: their identity, lifecycle and configuration.
 
-use sqlx::{PgConnection, PgPool};
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool, types::Json};
 use tracing::error;
 
+use super::parsed;
 pub use super::{
     filter::{Called, Filter},
     refused::CommandError,
@@ -108,7 +110,7 @@ pub(in crate::store) struct JobRow {
     pub(in crate::store) status: String,
     pub(in crate::store) status_before_stop: Option<String>,
     pub(in crate::store) cycle: i32,
-    pub(in crate::store) config: serde_json::Value,
+    pub(in crate::store) config: Json<Box<RawValue>>,
     pub(in crate::store) config_version: i32,
     pub(in crate::store) version: i64,
     pub(in crate::store) liquidation: Option<serde_json::Value>,
@@ -145,7 +147,7 @@ impl TryFrom<JobRow> for Job {
             decimals: unsigned("jobs.quote_decimals", row.quote_decimals.into())?,
         };
         let mode = word("jobs.mode", &row.mode)?;
-        let config: JobConfig = json("jobs.config", row.config)?;
+        let config = parsed::config(&row.config)?;
         let position = Position {
             token_balance: amount("jobs.token_balance", &row.token_balance)?,
             token_decimals: token.decimals,

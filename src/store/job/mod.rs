@@ -10,6 +10,7 @@ pub(in crate::store) mod leaving;
 pub mod members;
 pub mod memory;
 pub mod orders;
+mod parsed;
 pub mod placed;
 pub(in crate::store) mod pocket;
 mod refused;

@@ -13,7 +13,7 @@ SELECT
     status AS "status!",
     status_before_stop,
     cycle AS "cycle!",
-    config AS "config!",
+    config AS "config!: Json<Box<RawValue>>",
     config_version AS "config_version!",
     version AS "version!",
     liquidation,
