@@ -82,9 +82,13 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(write::trial::look))
         .routes(routes!(write::trial::start_check))
         .routes(
-            routes!(read::trial::backtests, write::trial::backtest).layer(DefaultBodyLimit::max(PRICES_MAX)),
+            routes!(read::trial::backtests, write::backtest::backtest)
+                .layer(DefaultBodyLimit::max(PRICES_MAX)),
         )
-        .routes(routes!(read::trial::backtest_run, write::trial::backtest_cancel))
+        .routes(routes!(
+            read::trial::backtest_run,
+            write::backtest::backtest_cancel
+        ))
         .routes(routes!(read::trial::backtest_report))
         .routes(routes!(write::jobs::pause))
         .routes(routes!(write::jobs::resume))

@@ -3,6 +3,8 @@
 
 mod seat;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -70,13 +72,18 @@ pub struct Charted {
     pub members: Vec<RunResult>,
 }
 
-/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones.
+/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones, or until `stop` is
+/// set: then the result means nothing.
 ///
 /// # Errors
 /// [`MoneyError`] if a sum leaves its range.
-pub fn run(members: &[Member<'_>], detail: Detail) -> Result<(BasketResult, Charted), MoneyError> {
+pub fn run(
+    members: &[Member<'_>],
+    detail: Detail,
+    stop: &AtomicBool,
+) -> Result<(BasketResult, Charted), MoneyError> {
     let mut runner = Runner::new(members, detail);
-    runner.run()?;
+    runner.run(stop)?;
     let whole = runner.points.as_ref().map(Thinned::points).unwrap_or_default();
     let (drawdown, done) = runner.finish();
     let summary = total(&done, drawdown)?;
@@ -101,13 +108,13 @@ pub fn run(members: &[Member<'_>], detail: Detail) -> Result<(BasketResult, Char
     Ok((result, charted))
 }
 
-/// Sums of a basket alone, for a sweep.
+/// Sums of a basket alone, for a sweep; it stops as a run does.
 ///
 /// # Errors
 /// [`MoneyError`] if a sum leaves its range.
-pub fn summary(members: &[Member<'_>]) -> Result<Summary, MoneyError> {
+pub fn summary(members: &[Member<'_>], stop: &AtomicBool) -> Result<Summary, MoneyError> {
     let mut runner = Runner::new(members, Detail::SUMMARY);
-    runner.run()?;
+    runner.run(stop)?;
     let (drawdown, done) = runner.finish();
     total(&done, drawdown)
 }
@@ -140,13 +147,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<(), MoneyError> {
-        while let Some(slot) = self
-            .seats
-            .iter()
-            .filter_map(|seat| seat.due)
-            .min()
-            .filter(|slot| *slot <= self.end)
+    fn run(&mut self, stop: &AtomicBool) -> Result<(), MoneyError> {
+        while !stop.load(Ordering::Relaxed)
+            && let Some(slot) = self
+                .seats
+                .iter()
+                .filter_map(|seat| seat.due)
+                .min()
+                .filter(|slot| *slot <= self.end)
         {
             self.slot(slot)?;
             self.see(instant(slot))?;
@@ -256,7 +264,7 @@ impl<'a> Runner<'a> {
     fn see(&mut self, at: Timestamp) -> Result<(), MoneyError> {
         let (mut net, mut worth) = (Usd::ZERO, Usd::ZERO);
         for seat in &self.seats {
-            let price = seat.job.last_price.map_or(Price::ONE, |(price, _)| price);
+            let price = seat.job.last_price().map_or(Price::ONE, |(price, _)| price);
             net = net.checked_add(seat.tally.net_at(&seat.job.position, price)?)?;
             worth = worth.checked_add(value(&seat.job.position, price)?)?;
         }

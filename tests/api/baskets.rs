@@ -8,6 +8,7 @@ use testkit::live::World;
 use crate::{
     real::{serve, twice},
     server::{Answer, Served, answer},
+    trial::{ended, prices},
 };
 
 async fn post(served: &Served, token: &str, path: &str, key: &str, body: Value) -> Answer {
@@ -233,4 +234,135 @@ async fn idle_ones_are_asked_about(served: &Served, owner: &str) {
         "{would}"
     );
     assert_eq!(status().await, ["IDLE", "LIQUIDATING"]);
+}
+
+/// Hours at one price.
+fn steady(hours: u32) -> String {
+    let from = 1_767_225_600_u64;
+    let rows = (0..u64::from(hours)).map(|hour| format!("{},7\n", from + hour * 3_600));
+    format!("time,price\n{}", rows.collect::<String>())
+}
+
+/// What cannot be run is refused, and says what to change.
+async fn no_backtest(served: &Served, operator: &str, body: &Value) {
+    for (number, (change, said)) in [
+        (
+            json!({ "csvs": [prices(9)] }),
+            "`csvs`: 1 for the 2 members of the basket",
+        ),
+        (
+            json!({ "csv": prices(9) }),
+            "`csv`: it is for one token, and `file` is a basket",
+        ),
+        (json!({ "mode": "BASKET" }), "`mode`: it is for one token"),
+        (
+            json!({ "from": "2026-01-01" }),
+            "`from`: it chooses candles of the members",
+        ),
+        (
+            json!({ "file": null }),
+            "`csvs`: they are the prices of a basket's members",
+        ),
+        (
+            json!({ "sweep": ["basket.band_pct=5..20:5"] }),
+            "basket.band_pct: it has both a value and a range",
+        ),
+        (json!({ "set": ["basket.band_pct=0"] }), "basket.band_pct"),
+        (
+            json!({ "csvs": [prices(9), "time,price\n2026-01-01T00:00:00Z,none\n"] }),
+            "`csv`: the given prices of T2: 1 rows cannot be used",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = body.clone();
+        for (key, value) in change.as_object().expect("fields") {
+            body[key] = value.clone();
+        }
+        let key = format!("no{number}");
+        let refused = post(served, operator, "/api/v1/backtests", &key, body).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{change}: {refused:?}");
+        let detail = refused.json()["detail"].as_str().expect("why").to_owned();
+        assert!(
+            detail.starts_with(said) && !detail.contains("/tmp"),
+            "{change}: {detail}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_of_a_basket_is_as_the_command_lines_and_has_its_report() {
+    let served = Served::new().await;
+    let (operator, viewer) = (served.token("operator"), served.token("viewer"));
+    let mut body = basket("index", [1, 2]);
+    body["csvs"] = json!([prices(600), steady(500)]);
+    body["set"] = json!(["basket.band_pct=5"]);
+    let run = post(&served, &operator, "/api/v1/backtests", "run", body.clone()).await;
+    let run = ended(&served, &viewer, &run).await;
+    assert_eq!(
+        (&run["state"], &run["symbol"]),
+        (&json!("done"), &json!("T1 T2")),
+        "{run}"
+    );
+
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let file = format!(
+        "basket.name = \"index\"\nbasket.budget_usd = \"100.5\"\n\
+         [[member]]\ntoken = \"{}\"\nsymbol = \"T1\"\nweight = 1\n\
+         [[member]]\ntoken = \"{}\"\nsymbol = \"T2\"\nweight = 2\n",
+        token(1),
+        token(2)
+    );
+    std::fs::write(path("index.toml"), file).expect("a file");
+    std::fs::write(path("1.csv"), prices(600)).expect("prices");
+    std::fs::write(path("2.csv"), steady(500)).expect("prices");
+    let (file, one, two) = (path("index.toml"), path("1.csv"), path("2.csv"));
+    let command = [
+        "backtest",
+        "--config",
+        &file,
+        "--prices",
+        &one,
+        "--prices",
+        &two,
+        "--set",
+        "basket.band_pct=5",
+    ];
+    let printed = served.cli(&command);
+    assert!(printed["summary"]["sells"].as_u64() > Some(0), "{printed}");
+    assert_eq!(run["summary"], printed["summary"]);
+    let shown = &run["basket"];
+    assert_eq!(shown["kept"], printed["kept"]);
+    for place in [0, 1] {
+        let (shown, printed) = (&shown["members"][place], &printed["members"][place]);
+        assert_eq!(shown["summary"], printed["summary"]);
+        assert_eq!(shown["trades"], json!([]), "they are in the report");
+        assert_eq!(
+            shown["series"]["name"],
+            format!("the given prices of T{}", place + 1)
+        );
+    }
+
+    let report = format!("/api/v1/backtests/{}/report", run["run"]);
+    let report = served.get(&viewer, &report).await;
+    assert_eq!(report.status, StatusCode::OK);
+    assert!(report.text.contains("T1") && !report.text.contains("/tmp"));
+
+    let mut sweep = body.clone();
+    sweep["set"] = json!([]);
+    sweep["sweep"] = json!(["basket.band_pct=5..20:5"]);
+    sweep["walk_forward"] = json!(2);
+    let swept = post(&served, &operator, "/api/v1/backtests", "sweep", sweep).await;
+    let swept = ended(&served, &viewer, &swept).await;
+    assert_eq!(
+        (&swept["state"], &swept["done"]),
+        (&json!("done"), &json!(12)),
+        "{swept}"
+    );
+    let ranked = &swept["swept"]["configurations"];
+    assert_eq!(ranked.as_array().map(Vec::len), Some(4));
+    assert_eq!(ranked[0]["net_usd"], swept["summary"]["net_usd"], "{ranked}");
+    no_backtest(&served, &operator, &body).await;
 }

@@ -136,7 +136,7 @@ async fn an_edit_and_a_start_are_checked_in_the_words_of_the_command_line_and_ch
 }
 
 /// Hourly prices that swing.
-fn prices(hours: u32) -> String {
+pub fn prices(hours: u32) -> String {
     let rows = (0..hours).map(|hour| {
         let day = hour / 24 + 1;
         let price = 100 + (hour % 48).abs_diff(24);
@@ -145,7 +145,7 @@ fn prices(hours: u32) -> String {
     format!("time,price\n{}", rows.collect::<String>())
 }
 
-async fn ended(served: &Served, token: &str, started: &Answer) -> Value {
+pub async fn ended(served: &Served, token: &str, started: &Answer) -> Value {
     assert_eq!(started.status, StatusCode::OK, "{started:?}");
     let begun = Instant::now();
     let path = format!("/api/v1/backtests/{}", started.json()["run"]);

@@ -125,6 +125,11 @@ function Result({ run }: { run: Run }) {
             <span class={tone(one.summary.net_usd)}>{gain(one.summary.net_usd)}</span> USD, {percent(one.summary.return_pct)}
           </Fact>
         ))}
+        {run.basket && (
+          <Fact name="kept instead">
+            <span class={tone(run.basket.kept.net_usd)}>{gain(run.basket.kept.net_usd)}</span> USD, {percent(run.basket.kept.return_pct)}
+          </Fact>
+        )}
         {run.series && (
           <Fact name="prices">
             {run.series.rows} from {full(run.series.first)} to {full(run.series.last)}
@@ -132,13 +137,42 @@ function Result({ run }: { run: Run }) {
           </Fact>
         )}
       </dl>
-      {run.series?.warnings.map((line) => (
-        <p class="notice warn" key={String(line)}>
-          {String(line)}
+      {warnings(run).map((line) => (
+        <p class="notice warn" key={line}>
+          {line}
         </p>
       ))}
+      {run.basket && <Members members={run.basket.members} />}
       {run.swept && <Sweep swept={run.swept as Swept} />}
       <Report run={run} />
+    </>
+  );
+}
+
+type Member = NonNullable<Run["basket"]>["members"][number];
+
+const nameOf = (member: Member) => member.setup.symbol ?? member.series.name;
+
+function warnings(run: Run): string[] {
+  const members = run.basket?.members ?? [];
+  const theirs = members.flatMap((member) => member.series.warnings.map((line) => `${nameOf(member)}: ${String(line)}`));
+  return [...(run.series?.warnings.map(String) ?? []), ...theirs];
+}
+
+function Members({ members }: { members: Member[] }) {
+  const columns: Column<Member>[] = [
+    { name: "member", cell: nameOf },
+    { name: "net", number: true, cell: ({ summary }) => gain(summary.net_usd), tone: ({ summary }) => tone(summary.net_usd) },
+    { name: "return", number: true, cell: ({ summary }) => percent(summary.return_pct) },
+    { name: "money in", room: 1, number: true, cell: ({ summary }) => usd(summary.money_in_usd) },
+    { name: "trades", room: 1, number: true, cell: ({ summary }) => summary.buys + summary.sells },
+  ];
+  return (
+    <>
+      <h3>
+        Members <small>what one gave to another counts for both</small>
+      </h3>
+      <Table caption="Table of members" columns={columns} rows={members} id={nameOf} empty="None." />
     </>
   );
 }

@@ -18,7 +18,7 @@ use utoipa::{
 
 use crate::{
     api::{extract::At, problem::Problem, state::Shared, wording::Http},
-    app::backtest::runs::Run,
+    app::backtest::runs::{Outcome, Run},
     domain::Timestamp,
     report,
 };
@@ -46,7 +46,7 @@ pub(in crate::api) struct RunView {
     symbol: Option<String>,
     /// The keys that were given, as KEY=VALUE
     set: Vec<String>,
-    /// The prices that it ran over
+    /// The prices that it ran over, if they are of one token
     #[schema(schema_with = series)]
     series: Option<Value>,
     /// Of a sweep, of its best configuration
@@ -55,6 +55,9 @@ pub(in crate::api) struct RunView {
     /// The same money as a lump sum and as equal buys
     #[schema(schema_with = comparisons)]
     comparisons: Vec<Value>,
+    /// Of a basket: each member, and the same money spent at once and kept; its trades are in the report
+    #[schema(schema_with = basket)]
+    basket: Option<Value>,
     /// Every configuration of a sweep
     #[schema(schema_with = swept)]
     swept: Option<Value>,
@@ -72,6 +75,10 @@ fn series() -> RefOr<Schema> {
 
 fn summary() -> RefOr<Schema> {
     or_none("Summary")
+}
+
+fn basket() -> RefOr<Schema> {
+    or_none("BasketResult")
 }
 
 fn swept() -> RefOr<Schema> {
@@ -94,6 +101,12 @@ pub(in crate::api) fn shown(run: &Run) -> RunView {
 /// `most`: configurations of a sweep, the best ones.
 fn shown_within(run: &Run, most: usize) -> RunView {
     let finished = run.finished.as_deref();
+    let of = finished.map(|finished| &finished.of);
+    let (token, basket) = match of {
+        Some(Outcome::Token(result)) => (Some(result), None),
+        Some(Outcome::Basket(result)) => (None, Some(&result.0)),
+        None => (None, None),
+    };
     RunView {
         run: run.run,
         started_at: run.started_at,
@@ -105,13 +118,20 @@ fn shown_within(run: &Run, most: usize) -> RunView {
         error: run.error.as_ref().map(|error| error.rendered(&Http)),
         symbol: run.symbol.clone(),
         set: run.set.clone(),
-        series: finished.map(|finished| json!(finished.result.series)),
-        summary: finished.map(|finished| json!(finished.result.summary)),
-        comparisons: finished.map_or_else(Vec::new, |finished| {
-            let each = finished.result.comparisons.iter();
+        series: token.map(|result| json!(result.series)),
+        summary: of.map(|of| json!(of.summary())),
+        comparisons: token.map_or_else(Vec::new, |result| {
+            let each = result.comparisons.iter();
             // Their values at each point are in the report.
             each.map(|one| json!({ "plan": one.plan, "summary": one.summary }))
                 .collect()
+        }),
+        basket: basket.map(|result| {
+            let mut result = result.clone();
+            for member in &mut result.members {
+                member.trades.clear();
+            }
+            json!(result)
         }),
         swept: finished.and_then(|finished| finished.swept.as_ref().map(|swept| json!(swept.best_of(most)))),
     }

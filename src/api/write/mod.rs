@@ -1,5 +1,6 @@
 //! Operations that write. Each has an Idempotency-Key; what moves real money is confirmed by a second request.
 
+pub(super) mod backtest;
 pub(super) mod baskets;
 pub(super) mod config;
 pub(super) mod jobs;

@@ -1,11 +1,14 @@
 //! What a backtest of a server is asked for, and whether it can be run.
 
-use std::{io::Write as _, path::Path};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use rust_decimal::Decimal;
 use tempfile::NamedTempFile;
 
-use super::BacktestRequest;
+use super::{BacktestRequest, BasketRequest};
 use crate::{
     app::{
         AppError,
@@ -17,7 +20,7 @@ use crate::{
         series::{CandleTime, CsvSeries, ReadOptions, SeriesError},
         sweep::SortBy,
     },
-    config::{JobLayers, Settings},
+    config::{JobLayers, MemberGiven, Settings},
     domain::job::JobMode,
 };
 
@@ -41,6 +44,24 @@ pub enum Source {
 /// A backtest to run.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
+    pub of: Of,
+    /// Ranges of values; none: one run.
+    pub axes: Vec<Axis>,
+    pub sort_by: SortBy,
+    pub walk_forward: Option<u16>,
+}
+
+/// Whose rules are run.
+#[derive(Debug, Clone)]
+pub enum Of {
+    Token(OneToken),
+    /// Each member of a basket, and where its prices are from.
+    Basket(Vec<(MemberGiven, Source)>),
+}
+
+/// A job of one token.
+#[derive(Debug, Clone)]
+pub struct OneToken {
     pub source: Source,
     /// The keys that were given, without the settings' defaults.
     pub given: JobLayers,
@@ -50,21 +71,9 @@ pub struct RunRequest {
     pub symbol: Option<String>,
     /// Whole tokens that an order is to sell, and what they cost in all, USD.
     pub sells: Option<(String, Decimal)>,
-    /// Ranges of values; none: one run.
-    pub axes: Vec<Axis>,
-    pub sort_by: SortBy,
-    pub walk_forward: Option<u16>,
 }
 
-impl RunRequest {
-    /// What its prices are called.
-    pub(super) fn name(&self) -> String {
-        match &self.source {
-            Source::Csv(name, _) => name.clone(),
-            Source::History(wanted) => format!("candles of {} on {}", wanted.step, wanted.chain),
-        }
-    }
-
+impl OneToken {
     pub(super) fn over(&self, prices: &Path) -> BacktestRequest {
         BacktestRequest {
             prices: prices.to_owned(),
@@ -76,10 +85,29 @@ impl RunRequest {
             sells: self.sells.clone(),
         }
     }
+}
+
+/// The members of a basket over a file of prices each.
+pub(super) fn basket_over(members: &[(MemberGiven, Source)], prices: Vec<PathBuf>) -> BasketRequest {
+    BasketRequest {
+        prices,
+        read: AS_GIVEN,
+        members: members.iter().map(|(member, _)| member.clone()).collect(),
+    }
+}
+
+impl Source {
+    /// What its prices are called.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Csv(name, _) => name.clone(),
+            Self::History(wanted) => format!("candles of {} on {}", wanted.step, wanted.chain),
+        }
+    }
 
     /// Whether its prices can be read, if they came with it. It takes a moment: they are read whole.
-    pub(super) fn check_csv(&self) -> Result<(), AppError> {
-        let Source::Csv(name, text) = &self.source else {
+    fn check_csv(&self) -> Result<(), AppError> {
+        let Self::Csv(name, text) = self else {
             return Ok(());
         };
         let file = written(text)?;
@@ -97,6 +125,43 @@ impl RunRequest {
             message![Field::Csv, problem].bad_input()
         })
     }
+}
+
+impl RunRequest {
+    /// Where its prices are from, of a basket those of each member.
+    pub(super) fn sources(&self) -> Vec<&Source> {
+        match &self.of {
+            Of::Token(one) => vec![&one.source],
+            Of::Basket(members) => members.iter().map(|(_, source)| source).collect(),
+        }
+    }
+
+    /// The token's ticker, of a basket those of its members that have one.
+    pub(super) fn symbol(&self) -> Option<String> {
+        match &self.of {
+            Of::Token(one) => one.symbol.clone(),
+            Of::Basket(members) => {
+                let named: Vec<_> = members
+                    .iter()
+                    .filter_map(|(member, _)| member.symbol.as_deref())
+                    .collect();
+                (!named.is_empty()).then(|| named.join(" "))
+            }
+        }
+    }
+
+    /// Whether all prices that came with it can be read.
+    pub(super) fn check_csv(&self) -> Result<(), AppError> {
+        self.sources().into_iter().try_for_each(Source::check_csv)
+    }
+
+    /// Whether a key is given a value.
+    fn sets(&self, key: &str) -> bool {
+        match &self.of {
+            Of::Token(one) => one.given.sets(key),
+            Of::Basket(members) => members.iter().any(|(member, _)| member.given.sets(key)),
+        }
+    }
 
     /// Whether it can be run at all, before anything is fetched.
     pub(super) fn check(&self, settings: &Settings) -> Result<(), AppError> {
@@ -108,9 +173,7 @@ impl RunRequest {
                 message![Field::WalkForward, problem, Field::Sweep, " too, or leave it out"].bad_input(),
             );
         }
-        let over = self.over(Path::new("prices"));
-        let mode = over.mode(&self.axes)?;
-        if let Some(axis) = self.axes.iter().find(|axis| self.given.sets(&axis.key)) {
+        if let Some(axis) = self.axes.iter().find(|axis| self.sets(&axis.key)) {
             let problem = format!("{}: it has both a value and a range; remove one", axis.key);
             return Err(AppError::Usage(problem));
         }
@@ -119,7 +182,17 @@ impl RunRequest {
             .iter()
             .filter_map(|axis| Some(format!("{}={}", axis.key, axis.values.first()?)))
             .collect();
-        over.setup(settings, mode, &first).map(drop)
+        match &self.of {
+            Of::Token(one) => {
+                let over = one.over(Path::new("prices"));
+                let mode = over.mode(&self.axes)?;
+                over.setup(settings, mode, &first).map(drop)
+            }
+            Of::Basket(members) => {
+                let files = vec![PathBuf::from("prices"); members.len()];
+                basket_over(members, files).check(settings, &first)
+            }
+        }
     }
 }
 

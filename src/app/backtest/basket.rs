@@ -1,6 +1,6 @@
 //! Runs the members of a basket over a file of prices each.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::atomic::AtomicBool};
 
 use super::{
     BacktestRequest, SweepRequest, Swept, WalkForward,
@@ -33,24 +33,24 @@ pub struct BasketRequest {
 }
 
 /// Runs the members side by side; with what charts are drawn from, if `detail` asks for it. `more`: assignments of one
-/// configuration of a sweep, for all members.
+/// configuration of a sweep, for all members. It ends early once `stop` is set: what came of it means nothing then.
 pub fn run_basket(
     settings: &Settings,
     request: &BasketRequest,
-    more: &[String],
-    detail: Detail,
+    (more, detail): (&[String], Detail),
+    stop: &AtomicBool,
 ) -> Result<(BasketResult, Charted), AppError> {
     let series = request.series()?;
     let setups = request.setups(settings, more)?;
-    basket::run(&members(&setups, &series), detail).map_err(|error| out_of_range(&error))
+    basket::run(&members(&setups, &series), detail, stop).map_err(|error| out_of_range(&error))
 }
 
-/// Runs every configuration of the grid, each for all members.
+/// Runs every configuration of the grid, each for all members. It ends early once `stop` is set, as a run does.
 pub fn sweep_basket(
     settings: &Settings,
     request: &BasketRequest,
     asked: SweepRequest,
-    progress: &dyn Fn(usize),
+    (progress, stop): (&dyn Fn(usize), &AtomicBool),
 ) -> Result<Swept, AppError> {
     let series = request.series()?;
     let grid =
@@ -66,7 +66,7 @@ pub fn sweep_basket(
         let mut summaries = Vec::with_capacity(places.len());
         for place in &places {
             let setups = request.setups(settings, &grid.assignments(place))?;
-            let summary = basket::summary(&members(&setups, series));
+            let summary = basket::summary(&members(&setups, series), stop);
             summaries.push(summary.map_err(|error| out_of_range(&error))?);
             progress(total);
         }
@@ -150,6 +150,11 @@ impl BasketRequest {
     fn series(&self) -> Result<Vec<Rows>, AppError> {
         let each = self.each()?.into_iter();
         each.map(|one| one.open()?.load().map_err(unreadable)).collect()
+    }
+
+    /// Whether each member's configuration can be run. `more`: assignments on top.
+    pub(super) fn check(&self, settings: &Settings, more: &[String]) -> Result<(), AppError> {
+        self.setups(settings, more).map(drop)
     }
 
     fn setups(&self, settings: &Settings, more: &[String]) -> Result<Vec<Setup>, AppError> {

@@ -2,6 +2,7 @@
 
 mod asked;
 mod basket;
+mod outcome;
 mod request;
 pub mod runs;
 mod sweep;

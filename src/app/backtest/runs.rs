@@ -14,16 +14,17 @@ use tempfile::NamedTempFile;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{SweepRequest, Swept, asked::written, run_until, sweep_until};
+use super::{asked::written, outcome::computed};
 use crate::{
     app::{App, AppError, ErrorKind, history, message::Message},
-    backtest::{Detail, result::BacktestResult},
     config::Settings,
     domain::Timestamp,
-    report,
 };
 
-pub use super::asked::{RunRequest, Source};
+pub use super::{
+    asked::{Of, OneToken, RunRequest, Source},
+    outcome::{Finished, Outcome},
+};
 
 /// Runs that are kept, the newest first.
 const KEPT_MAX: usize = 20;
@@ -32,7 +33,7 @@ const OPEN_MAX: usize = 5;
 /// The same of all together: prices that came with them are in memory.
 const ALL_OPEN_MAX: usize = 20;
 /// Threads of one run: trades of the same machine are not to wait for it.
-const THREADS: NonZeroUsize = NonZeroUsize::MIN;
+pub(super) const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
@@ -53,15 +54,6 @@ impl RunState {
     const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Finished {
-    /// Of a sweep, of its best configuration.
-    pub result: BacktestResult,
-    /// Every configuration of a sweep.
-    pub swept: Option<Swept>,
 }
 
 /// A run as it is now.
@@ -190,7 +182,7 @@ impl Runs {
             error: None,
             finished: None,
             set,
-            symbol: request.symbol.clone(),
+            symbol: request.symbol(),
             busy: false,
             stop: Stop::default(),
         };
@@ -295,8 +287,7 @@ impl Runs {
                 found.state
             )));
         };
-        report::page(&finished.result, found.started_at)
-            .map_err(|error| AppError::Internal(error.to_string()))
+        finished.of.page(found.started_at)
     }
 
     fn locked(&self) -> MutexGuard<'_, VecDeque<Run>> {
@@ -321,68 +312,44 @@ impl Runs {
         request: RunRequest,
         stop: &Stop,
     ) -> Result<Finished, AppError> {
-        let prices = match &request.source {
-            Source::Csv(_, text) => written(text)?,
-            Source::History(wanted) => {
-                self.change(number, |run| run.state = RunState::Fetching);
-                let hears = |at| self.change(number, |run| run.fetched_to = Some(at));
-                let fetched = tokio::select! {
-                    () = stop.told.cancelled() => return Err(AppError::Refused("it was cancelled".to_owned())),
-                    fetched = history::fetch(settings, wanted, hears) => fetched?,
-                };
-                written(&fetched.csv())?
-            }
-        };
-        self.change(number, |run| run.state = RunState::Running);
-        let (runs, settings, name) = (self.clone(), settings.clone(), request.name());
-        let place = prices.path().display().to_string();
-        let stop = stop.set.clone();
-        let work = move || runs.computed(number, &settings, (&request, &prices), &stop);
-        let ended = tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())));
-        // Where the prices were kept meanwhile says nothing to anybody.
-        match ended {
-            Ok(mut finished) => {
-                finished.result.series.name = name;
-                Ok(finished)
-            }
-            Err(error) => Err(Message::from(error).replaced(&place, &name).bad_input()),
+        let mut prices = Vec::new();
+        for source in request.sources() {
+            prices.push(self.prices(number, settings, source, stop).await?);
         }
+        self.change(number, |run| run.state = RunState::Running);
+        let (runs, settings, stop) = (self.clone(), settings.clone(), stop.set.clone());
+        let work = move || {
+            let done = AtomicUsize::new(0);
+            let progress = |total| {
+                let done = done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                runs.change(number, |run| (run.done, run.total) = (done, total));
+            };
+            computed(&settings, &request, &prices, (&progress, &stop))
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string())))
     }
 
-    fn computed(
+    /// The prices of a source, as a file.
+    async fn prices(
         &self,
         number: i64,
         settings: &Settings,
-        (request, prices): (&RunRequest, &NamedTempFile),
-        stop: &AtomicBool,
-    ) -> Result<Finished, AppError> {
-        let over = request.over(prices.path());
-        if request.axes.is_empty() {
-            let result = run_until(settings, &over, Detail::REPORT, stop)?;
-            self.change(number, |run| run.done = 1);
-            return Ok(Finished { result, swept: None });
-        }
-        let wanted = SweepRequest {
-            axes: request.axes.clone(),
-            sort_by: request.sort_by,
-            walk_forward: request.walk_forward,
-            best: Some(Detail::REPORT),
-            threads: Some(THREADS),
+        source: &Source,
+        stop: &Stop,
+    ) -> Result<NamedTempFile, AppError> {
+        let wanted = match source {
+            Source::Csv(_, text) => return written(text),
+            Source::History(wanted) => wanted,
         };
-        let done = AtomicUsize::new(0);
-        let progress = |total| {
-            let done = done.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-            self.change(number, |run| (run.done, run.total) = (done, total));
+        self.change(number, |run| run.state = RunState::Fetching);
+        let hears = |at| self.change(number, |run| run.fetched_to = Some(at));
+        let fetched = tokio::select! {
+            () = stop.told.cancelled() => return Err(AppError::Refused("it was cancelled".to_owned())),
+            fetched = history::fetch(settings, wanted, hears) => fetched?,
         };
-        let mut swept = sweep_until(settings, &over, wanted, (&progress, stop))?;
-        let best = swept.best.take();
-        let result = best.ok_or_else(|| AppError::Internal("a sweep without a best one".to_owned()))?;
-        Ok(Finished {
-            result,
-            swept: Some(swept),
-        })
+        written(&fetched.csv())
     }
 }
 

@@ -1,6 +1,9 @@
 //! `backtest` of a basket: a file of prices for each member.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use chrono::Utc;
 
@@ -58,7 +61,7 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
     if given.sweep.is_asked_for() {
         let best = sweep::run_basket(settings, out, &request, given.sweep)?;
         if let Some(path) = given.report {
-            let best = backtest::run_basket(settings, &request, &best, DRAWN)?;
+            let best = run_basket(settings, &request, (&best, DRAWN))?;
             return written(out, path, &best);
         }
         return Ok(());
@@ -70,11 +73,19 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
             ..Detail::SUMMARY
         },
     };
-    let done = backtest::run_basket(settings, &request, &[], detail)?;
+    let done = run_basket(settings, &request, (&[], detail))?;
     if let Some(path) = given.report {
         written(out, path, &done)?;
     }
     out.show(&done.0, render)
+}
+
+fn run_basket(
+    settings: &Settings,
+    request: &BasketRequest,
+    wanted: (&[String], Detail),
+) -> Result<(BasketResult, Charted), AppError> {
+    backtest::run_basket(settings, request, wanted, &AtomicBool::new(false))
 }
 
 /// What a report is drawn from.

@@ -1,6 +1,9 @@
 //! `backtest --sweep`: many configurations over one series, and whether the best holds out of sample.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -96,8 +99,10 @@ pub(super) fn run_basket(
     request: &BasketRequest,
     args: &SweepArgs,
 ) -> Result<Vec<String>, AppError> {
-    let run =
-        |sweep, progress: &(dyn Fn(usize) + Sync)| backtest::sweep_basket(settings, request, sweep, progress);
+    let run = |sweep, progress: &(dyn Fn(usize) + Sync)| {
+        let on = AtomicBool::new(false);
+        backtest::sweep_basket(settings, request, sweep, (progress, &on))
+    };
     Ok(show(out, args, None, run)?.best_assignments())
 }
 

@@ -1,5 +1,7 @@
 //! A basket of three, each with prices of its own.
 
+use std::sync::atomic::AtomicBool;
+
 use lgi_mm::backtest::{
     basket::{self, Member},
     series::{CandleTime, CsvSeries, ReadOptions, Rows},
@@ -71,7 +73,7 @@ impl Basket {
                 series: &seat.series,
             })
             .collect();
-        let (result, charted) = basket::run(&members, detail).expect("sums");
+        let (result, charted) = basket::run(&members, detail, &AtomicBool::new(false)).expect("sums");
         let spent = result.summary.money_in_usd;
         assert!(spent.is_positive(), "{spent}");
         self.jobs().zip(charted.members).collect()
