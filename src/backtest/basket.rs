@@ -72,8 +72,8 @@ pub struct Charted {
     pub members: Vec<RunResult>,
 }
 
-/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones, or until `stop` is
-/// set: then the result means nothing.
+/// Runs the members side by side, from the latest of the first rows to the earliest of the last ones, or until `stop`
+/// is set: then the result means nothing.
 ///
 /// # Errors
 /// [`MoneyError`] if a sum leaves its range.

@@ -16,7 +16,7 @@ pub(super) struct Still {
 }
 
 impl Still {
-    /// At every price, for ever.
+    /// At every price and slot.
     pub(super) const fn always(reason: HoldReason) -> Self {
         Self {
             reason,

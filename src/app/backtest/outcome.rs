@@ -1,6 +1,10 @@
 //! What came of a backtest of a server.
 
-use std::{path::PathBuf, sync::atomic::AtomicBool};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use tempfile::NamedTempFile;
 
@@ -20,6 +24,9 @@ use crate::{
     domain::Timestamp,
     report,
 };
+
+/// Threads of one run: trades of the same machine are not to wait for it.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// What a report of a basket is drawn from.
 const DRAWN: Detail = Detail {
@@ -93,12 +100,12 @@ pub(super) fn computed(
         sort_by: request.sort_by,
         walk_forward: request.walk_forward,
         best: Some(Detail::REPORT),
-        threads: Some(super::runs::THREADS),
+        threads: Some(THREADS),
     };
     let wanted = (!request.axes.is_empty()).then_some(wanted);
     let ended = match &request.of {
         Of::Token(one) => {
-            let over = one.over(files.first().map_or(std::path::Path::new(""), PathBuf::as_path));
+            let over = one.over(files.first().map_or(Path::new(""), PathBuf::as_path));
             of_token(settings, &over, wanted, (progress, stop))
         }
         Of::Basket(members) => {

@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -32,8 +31,6 @@ const KEPT_MAX: usize = 20;
 const OPEN_MAX: usize = 5;
 /// The same of all together: prices that came with them are in memory.
 const ALL_OPEN_MAX: usize = 20;
-/// Threads of one run: trades of the same machine are not to wait for it.
-pub(super) const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]

@@ -1,5 +1,5 @@
-//! Configurations that were parsed. Most jobs have one of a few, so the same text is parsed once: of a list of jobs that
-//! took two thirds of the time.
+//! Configurations that were parsed. Most jobs have one of a few, so the same text is parsed once: that took most of the
+//! time of a list of jobs.
 
 use std::{
     collections::HashMap,

@@ -113,7 +113,7 @@ async fn a_hold_is_recorded_while_the_venue_of_another_job_has_not_answered() {
     let_go.send(()).expect("it waits");
     let results = slice.await.expect("no panic");
     let outcome_of = |tick: Tick| {
-        let result = results.iter().find(|result| result.tick == tick);
+        let result = results.iter().find(|result| result.tick.job == tick.job);
         result
             .expect("a result of each tick")
             .outcome
