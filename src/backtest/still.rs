@@ -53,8 +53,8 @@ impl Still {
         self.until = self.until.min(slot);
     }
 
-    /// At prices around this one of which none is a jump from another: less than this share of it apart, as a number of
-    /// bits to shift it by.
+    /// Only at prices of which none is a jump from another: all are closer to each other than the smaller one shifted
+    /// right by `move_bits`.
     pub(super) fn only_near(&mut self, glance: Glance, move_bits: u32) {
         let apart = glance.units.checked_shr(move_bits + 2).unwrap_or(0);
         self.only_above(glance.units - apart);

@@ -19,10 +19,17 @@ use crate::{
     },
     config::{MemberGiven, Settings},
     domain::{job::JobMode, units::MoneyError},
+    report,
 };
 
 /// Decimals of a token that does not say.
 const USUAL_DECIMALS: u8 = 18;
+
+/// What a report of a basket is drawn from.
+pub const BASKET_DRAWN: Detail = Detail {
+    points_max: report::BASKET_POINTS_MAX,
+    ..Detail::REPORT
+};
 
 #[derive(Debug)]
 pub struct BasketRequest {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub use self::{
-    basket::{BasketRequest, run_basket, sweep_basket},
+    basket::{BASKET_DRAWN, BasketRequest, run_basket, sweep_basket},
     request::BacktestRequest,
     sweep::{SweepLine, SweepRequest, Swept, WalkForward, sweep, sweep_until},
 };

@@ -9,7 +9,7 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{
-    BasketRequest, SweepRequest, Swept,
+    BASKET_DRAWN, BacktestRequest, BasketRequest, SweepRequest, Swept,
     asked::{Of, RunRequest, basket_over},
     run_basket, run_until, sweep_basket, sweep_until,
 };
@@ -27,12 +27,6 @@ use crate::{
 
 /// Threads of one run: trades of the same machine are not to wait for it.
 const THREADS: NonZeroUsize = NonZeroUsize::MIN;
-
-/// What a report of a basket is drawn from.
-const DRAWN: Detail = Detail {
-    points_max: report::BASKET_POINTS_MAX,
-    ..Detail::REPORT
-};
 
 /// What came of it.
 #[derive(Debug)]
@@ -133,7 +127,7 @@ pub(super) fn computed(
 
 fn of_token(
     settings: &Settings,
-    over: &super::BacktestRequest,
+    over: &BacktestRequest,
     wanted: Option<SweepRequest>,
     (progress, stop): (&(dyn Fn(usize) + Sync), &AtomicBool),
 ) -> Result<Finished, AppError> {
@@ -165,7 +159,7 @@ fn of_basket(
         None => None,
     };
     let best = swept.as_ref().map(Swept::best_assignments).unwrap_or_default();
-    let result = run_basket(settings, over, (&best, DRAWN), stop)?;
+    let result = run_basket(settings, over, (&best, BASKET_DRAWN), stop)?;
     if swept.is_none() {
         progress(1);
     }

@@ -141,7 +141,7 @@ impl Engine {
     }
 
     /// Prices and decides ticks that may trade, and records them with `holds`, which are decided already. Holds are
-    /// recorded while plans are quoted: no job waits for the venue of another.
+    /// recorded while plans are quoted: none waits for the quote of another job.
     async fn evaluate_live(&self, live: Vec<TickJob>, mut holds: Vec<Hold>) -> Vec<TickResult> {
         let decided = holds.iter().map(|hold| hold.tick);
         let ticks: Vec<Tick> = live.iter().map(name).chain(decided).collect();

@@ -1,4 +1,4 @@
-//! Jobs of one slice do not wait for each other's venues.
+//! Holds of a slice do not wait for the quotes of its plans.
 
 use std::{
     sync::{Arc, Mutex},

@@ -61,13 +61,13 @@ pub(super) fn run(settings: &Settings, out: Out, given: &Given<'_>) -> Result<()
     if given.sweep.is_asked_for() {
         let best = sweep::run_basket(settings, out, &request, given.sweep)?;
         if let Some(path) = given.report {
-            let best = run_basket(settings, &request, (&best, DRAWN))?;
+            let best = run_basket(settings, &request, (&best, backtest::BASKET_DRAWN))?;
             return written(out, path, &best);
         }
         return Ok(());
     }
     let detail = match given.report {
-        Some(_) => DRAWN,
+        Some(_) => backtest::BASKET_DRAWN,
         None => Detail {
             trades: out.is_json(),
             ..Detail::SUMMARY
@@ -87,12 +87,6 @@ fn run_basket(
 ) -> Result<(BasketResult, Charted), AppError> {
     backtest::run_basket(settings, request, wanted, &AtomicBool::new(false))
 }
-
-/// What a report is drawn from.
-const DRAWN: Detail = Detail {
-    points_max: report::BASKET_POINTS_MAX,
-    ..Detail::REPORT
-};
 
 fn written(out: Out, path: &Path, (result, charted): &(BasketResult, Charted)) -> Result<(), AppError> {
     page::write(out, path, &report::basket_page(result, charted, Utc::now()))
