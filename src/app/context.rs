@@ -24,6 +24,7 @@ use crate::{
     store::{
         self, MigrateError, Schema, alive,
         integrity::{self, Depth},
+        memory::JobMemory,
         refusal::{Explained, READ_ONLY, explain},
         session::{ProbeError, Sessions},
     },
@@ -44,6 +45,8 @@ pub struct App {
     pub(super) sessions: Sessions,
     pub(super) shares: Shares,
     pub(super) live: Arc<LiveMarkets>,
+    /// Jobs as they were listed last.
+    pub(super) memory: JobMemory,
 }
 
 /// What a command may do about a schema that is not up to date. A database that `DATABASE_URL` or the settings name is
@@ -225,6 +228,7 @@ impl App {
         Ok(Self {
             pool,
             live,
+            memory: JobMemory::default(),
             url,
             server,
             sessions,

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
+use super::places::Places;
 use crate::{
     domain::{ids::TradeId, span::Span},
     engine::{Engine, Progress},
@@ -22,7 +23,7 @@ use crate::{
 /// Trades that one process follows at a time; others are carried by the queue.
 const FOLLOWED_MAX: usize = 2_000;
 
-/// Trades that one process continues at the same moment.
+/// Trades that one process continues at the same moment, the oldest of those that wait.
 const DRIVES_AT_ONCE: usize = 32;
 
 /// A look that takes longer waits for nodes that do not answer. It makes its place free: the trades of one chain do not
@@ -50,7 +51,7 @@ struct Shared {
     /// Its checks are planned later by the lease.
     engine: Engine,
     most: usize,
-    drives: Semaphore,
+    drives: Arc<Places>,
     slow: Semaphore,
     followed: Mutex<HashSet<TradeId>>,
     left: Mutex<Vec<TradeId>>,
@@ -100,7 +101,7 @@ impl Followers {
             shared: Arc::new(Shared {
                 engine: engine.following(lease),
                 most,
-                drives: Semaphore::new(DRIVES_AT_ONCE),
+                drives: Places::new(DRIVES_AT_ONCE),
                 slow: Semaphore::new(SLOW_AT_ONCE),
                 followed: Mutex::default(),
                 left: Mutex::default(),
@@ -173,9 +174,7 @@ async fn follow(followed: Followed) {
 
 /// Continues a trade, and says when the chain may have more to say of it; `None`: nothing is to be followed any more.
 async fn look(shared: &Shared, trade: TradeId) -> Option<Duration> {
-    let Ok(place) = shared.drives.acquire().await else {
-        return None;
-    };
+    let place = shared.drives.take(trade).await?;
     let looking = tokio::time::timeout(LOOK_MAX, shared.engine.carry_on(trade));
     tokio::pin!(looking);
     let looked = match tokio::time::timeout(LOOK_USUAL, &mut looking).await {

@@ -113,7 +113,12 @@ pub async fn settles(engine: &Engine, followers: &Followers, group: Group<Settle
 /// Leaves trades to their followers, and continues those that nobody follows here.
 async fn drive_each(engine: &Engine, followers: &Followers, trades: Vec<TradeId>) {
     let rest = trades.into_iter().filter(|trade| !followers.follow(*trade));
-    stream::iter(rest.collect::<Vec<_>>())
+    let rest: Vec<TradeId> = rest.collect();
+    if rest.is_empty() {
+        return;
+    }
+    engine.call_schedulers().await;
+    stream::iter(rest)
         .for_each_concurrent(DRIVES_AT_ONCE, async |trade| {
             engine.carry_on(trade).await;
         })

@@ -2,6 +2,7 @@
 
 pub mod follow;
 pub mod handlers;
+mod places;
 pub mod scheduler;
 pub mod tasks;
 pub mod watch;

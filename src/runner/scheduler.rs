@@ -70,7 +70,7 @@ impl Default for SchedulerSettings {
             tick_lease: Span::from_secs(60),
             settle_lease: Span::from_secs(10),
             check_interval: Span::from_secs(1),
-            max_sleep: Span::from_secs(15),
+            max_sleep: Span::from_secs(5),
         }
     }
 }

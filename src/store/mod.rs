@@ -24,7 +24,8 @@ pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
 pub use face::{chat, requests, sessions, signals, tokens};
 pub use job::{
-    adoption, basket, bulk, jobs, members, memory, orders, placed, samples, slots, together, zone_rules,
+    adoption, basket, bulk, jobs, known, members, memory, orders, placed, samples, slots, together,
+    zone_rules,
 };
 pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};

@@ -110,8 +110,8 @@ async fn free_permits(core: &Core) -> Option<Vec<OwnedSemaphorePermit>> {
     Some(permits)
 }
 
-/// Takes due rows in order while they fit into `groups` groups; a row marked `alone` fills a group. With it, in how
-/// many milliseconds the next of the other rows is due.
+/// Takes due rows in order while they fit into `groups` groups; a row marked `alone` fills a group. With it, unless the
+/// claim was full, in how many milliseconds the next of the other rows is due.
 async fn claim(core: &Core, groups: usize) -> Result<(Vec<Row>, Option<i64>), QueryError> {
     let batch = i64::try_from(core.config.batch).unwrap_or(i64::MAX);
     let groups = i64::try_from(groups).unwrap_or(i64::MAX);
@@ -146,7 +146,9 @@ async fn claim(core: &Core, groups: usize) -> Result<(Vec<Row>, Option<i64>), Qu
              ), next AS (
                  SELECT ceil(extract(epoch FROM min(run_at) - clock_timestamp()) * 1000)::bigint AS due_in
                  FROM apalis.jobs
-                 WHERE job_type = $1 AND status = 'Pending' AND ctid <> ALL (ARRAY(SELECT place_of_row FROM taken))
+                 -- After a full claim nobody asks, and each row that waits would be compared with each that was taken.
+                 WHERE (SELECT count(*) FROM due) < $2 * $3
+                   AND job_type = $1 AND status = 'Pending' AND ctid <> ALL (ARRAY(SELECT place_of_row FROM taken))
              )
              SELECT id, job, attempts, max_attempts, alone, due_in FROM next LEFT JOIN claimed ON true ORDER BY place",
         )

@@ -28,6 +28,7 @@ use crate::{
     },
     store::{
         jobs::{self, Filter, Job},
+        known,
         views::{self, Pulse},
     },
 };
@@ -271,7 +272,7 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
         after: request.page.map(|page| page.after),
         limit: request.page.map(|page| page.limit),
     };
-    let mut jobs = jobs::list(&app.pool, &filter).await?;
+    let mut jobs = known::list(&app.pool, &app.memory, &filter).await?;
     if let Some(basket) = &request.basket {
         jobs.retain(|job| {
             job.config

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::Bytes;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::engine::{
     core::Engine,
@@ -154,6 +154,15 @@ impl Engine {
         let found = found.into_iter().next();
         let read = found.ok_or_else(|| StoreError::NoSuchJob(id.to_string()))?;
         Ok(read.map_err(|(_, error)| error)?)
+    }
+
+    /// Wakes the schedulers for open trades that this process does not follow. Losing it only costs time.
+    pub async fn call_schedulers(&self) {
+        let called =
+            async { signers::wake(&mut *self.pool.acquire().await.map_err(StoreError::from)?).await };
+        if let Err(error) = called.await {
+            debug!(%error, "the schedulers were not called");
+        }
     }
 
     /// Plans the next check after `intervals` check intervals.

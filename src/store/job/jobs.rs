@@ -22,6 +22,7 @@ use crate::domain::{
 use crate::store::{
     StoreError,
     columns::{address, amount, json, look_back_secs, lower, numbers, to_json, unsigned, usd, word},
+    memory::RowVersion,
     session::begin,
 };
 
@@ -130,6 +131,17 @@ pub(in crate::store) struct JobRow {
     pub(in crate::store) started_at: Option<Timestamp>,
     pub(in crate::store) stopped_at: Option<Timestamp>,
     pub(in crate::store) archived_at: Option<Timestamp>,
+    pub(in crate::store) row_by: String,
+    pub(in crate::store) row_at: Timestamp,
+}
+
+impl JobRow {
+    pub(in crate::store) fn version_of_row(&self) -> RowVersion {
+        RowVersion {
+            by: self.row_by.clone(),
+            at: self.row_at,
+        }
+    }
 }
 
 impl TryFrom<JobRow> for Job {
@@ -218,9 +230,13 @@ fn refusal(config: &JobConfig, mode: JobMode, account: &Account) -> Option<Strin
 /// One job, or its number and why this build cannot read it.
 pub type Read = Result<Job, (JobId, StoreError)>;
 
-fn read(row: JobRow) -> Read {
-    let id = JobId(row.id);
-    Job::try_from(row).map_err(|error| (id, error))
+/// The same with the version of its row.
+pub(in crate::store) type Versioned = Result<(Job, RowVersion), (JobId, StoreError)>;
+
+fn read(row: JobRow) -> Versioned {
+    let (id, version) = (JobId(row.id), row.version_of_row());
+    let job = Job::try_from(row).map_err(|error| (id, error))?;
+    Ok((job, version))
 }
 
 /// Loads jobs by number, in the order of their numbers; unknown numbers are left out. One that cannot be read hides no
@@ -229,6 +245,12 @@ fn read(row: JobRow) -> Read {
 /// # Errors
 /// [`StoreError`] if the database does not answer.
 pub async fn by_ids(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Read>, StoreError> {
+    let jobs = versioned(pool, ids).await?.into_iter();
+    Ok(jobs.map(|read| read.map(|(job, _)| job)).collect())
+}
+
+/// The same with the version of each row.
+pub(in crate::store) async fn versioned(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Versioned>, StoreError> {
     let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &numbers(ids))
         .fetch_all(pool)
         .await;
@@ -244,7 +266,7 @@ const fn is_about_a_row(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
-async fn one_by_one(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Read>, StoreError> {
+async fn one_by_one(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Versioned>, StoreError> {
     let mut jobs = Vec::with_capacity(ids.len());
     for id in ids {
         let row = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &[id.0])
@@ -322,17 +344,25 @@ pub async fn readable(
 }
 
 async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreError> {
-    let (token, status) = (
-        filter.token.map(lower),
-        filter.status.map(|status| status.to_string()),
-    );
+    let ids: Vec<JobId> = versions(pool, filter)
+        .await?
+        .into_iter()
+        .map(|(job, _)| job)
+        .collect();
+    by_ids(pool, &ids).await
+}
+
+/// The numbers of the jobs that fit, in order, each with the version of its row.
+pub(in crate::store) async fn versions(
+    pool: &PgPool,
+    filter: &Filter,
+) -> Result<Vec<(JobId, RowVersion)>, StoreError> {
     let called = filter.called.as_ref();
-    let rows = sqlx::query_file_as!(
-        JobRow,
-        "src/store/sql/jobs_list.sql",
-        token,
+    let rows = sqlx::query_file!(
+        "src/store/sql/jobs_matching.sql",
+        filter.token.map(lower),
         filter.chain,
-        status,
+        filter.status.map(|status| status.to_string()),
         filter.archived,
         filter.realm.map(|realm| realm.to_string()),
         filter.after.map(|job| job.0),
@@ -342,26 +372,15 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
         filter.limit,
     )
     .fetch_all(pool)
-    .await;
-    match rows {
-        Ok(rows) => Ok(rows.into_iter().map(read).collect()),
-        Err(error) if is_about_a_row(&error) => {
-            let ids = sqlx::query_scalar!(
-                "SELECT id FROM jobs
-                 WHERE ($4 OR archived_at IS NULL) AND ($1::text IS NULL OR token_address = $1)
-                    AND ($2::text IS NULL OR chain = $2) AND ($3::text IS NULL OR status = $3) ORDER BY id",
-                token,
-                filter.chain,
-                status,
-                filter.archived,
-            )
-            .fetch_all(pool)
-            .await?;
-            let ids: Vec<JobId> = ids.into_iter().map(JobId).collect();
-            one_by_one(pool, &ids).await
-        }
-        Err(error) => Err(error.into()),
-    }
+    .await?;
+    let rows = rows.into_iter().map(|row| {
+        let version = RowVersion {
+            by: row.row_by,
+            at: row.row_at,
+        };
+        (JobId(row.id), version)
+    });
+    Ok(rows.collect())
 }
 
 /// Creates a job, IDLE, and says so in its history.

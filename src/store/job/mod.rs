@@ -6,6 +6,7 @@ pub mod bulk;
 pub(in crate::store) mod earned;
 mod filter;
 pub mod jobs;
+pub mod known;
 pub(in crate::store) mod leaving;
 pub mod members;
 pub mod memory;

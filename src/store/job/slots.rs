@@ -391,23 +391,25 @@ impl Outlook {
 /// [`StoreError`].
 pub async fn outlook(pool: &PgPool, while_open: Span, check_interval: Span) -> Result<Outlook, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT EXISTS (SELECT FROM job_slots WHERE due_at <= now() AND open_slot IS NULL) AS "slots!",
-            EXISTS (SELECT FROM trades WHERE status IN ('PENDING', 'SUBMITTED') AND next_check_at <= now()) AS "trades!",
-            EXISTS (SELECT FROM fill_watches WHERE watch_at <= now()) AS "fills!",
-            EXISTS (SELECT FROM failure_watches WHERE watch_at <= now()) AS "failures!",
-            EXISTS (SELECT FROM withdrawals WHERE next_check_at <= now()) AS "withdrawals!",
+        r#"SELECT slot.due IS NOT NULL AS "slots!", coalesce(trade.at <= now(), false) AS "trades!",
+            coalesce((SELECT min(watch_at) FROM fill_watches) <= now(), false) AS "fills!",
+            coalesce((SELECT min(watch_at) FROM failure_watches) <= now(), false) AS "failures!",
+            coalesce(withdrawal.at <= now(), false) AS "withdrawals!",
             (extract(epoch FROM least(
                 (SELECT min(due_at) FROM job_slots WHERE due_at > now()),
-                (SELECT min(CASE WHEN open_slot IS NULL THEN due_at
-                                 ELSE clock_timestamp() + make_interval(secs => $1) END)
-                 FROM job_slots WHERE due_at <= now()),
-                (SELECT CASE WHEN min(next_check_at) IS NOT NULL
-                             THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
-                 FROM trades WHERE status IN ('PENDING', 'SUBMITTED')),
-                (SELECT CASE WHEN min(next_check_at) IS NOT NULL
-                             THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
-                 FROM withdrawals WHERE next_check_at IS NOT NULL)
-            ) - clock_timestamp()) * 1000)::bigint AS millis"#,
+                CASE WHEN slot.due IS NOT NULL THEN now()
+                     WHEN slot.open IS NOT NULL THEN clock_timestamp() + make_interval(secs => $1) END,
+                CASE WHEN trade.at IS NOT NULL
+                     THEN least(trade.at, clock_timestamp() + make_interval(secs => $2)) END,
+                CASE WHEN withdrawal.at IS NOT NULL
+                     THEN least(withdrawal.at, clock_timestamp() + make_interval(secs => $2)) END
+            ) - clock_timestamp()) * 1000)::bigint AS millis
+           -- In the order of an index: what the planner knows of times is always old, and it would read whole tables.
+           FROM (SELECT (SELECT due_at FROM job_slots WHERE due_at <= now() AND open_slot IS NULL
+                         ORDER BY due_at LIMIT 1) AS due,
+                        (SELECT due_at FROM job_slots WHERE due_at <= now() ORDER BY due_at LIMIT 1) AS open) AS slot,
+                (SELECT min(next_check_at) AS at FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) AS trade,
+                (SELECT min(next_check_at) AS at FROM withdrawals WHERE next_check_at IS NOT NULL) AS withdrawal"#,
         while_open.std().as_secs_f64(),
         check_interval.std().as_secs_f64(),
     )

@@ -1,4 +1,11 @@
--- Jobs that need attention come first, then the oldest.
+-- Jobs that need attention come first, then the oldest. Which those are is settled before anything is computed of them.
+WITH listed AS MATERIALIZED (
+    SELECT j.id, row_number() OVER (ORDER BY (j.status = 'ERROR') DESC, (o.job_id IS NOT NULL) DESC, j.id) AS place
+    FROM jobs j
+    LEFT JOIN (SELECT DISTINCT job_id FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) AS o ON o.job_id = j.id
+    WHERE j.archived_at IS NULL
+    ORDER BY place LIMIT $1
+)
 SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS "token_symbol!", j.realm AS "realm!",
        j.chain AS "chain!",
        j.mode AS "mode!", j.status AS "status!", s.run_reason AS "run_reason?",
@@ -26,10 +33,8 @@ SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS
        (j.quote_balance::numeric / power(10::numeric, j.quote_decimals))::float8 AS "quote_tokens!",
        j.quote_symbol AS "quote_symbol!",
        (SELECT f.quote_price_usd FROM fills f WHERE f.job_id = j.id ORDER BY f.id DESC LIMIT 1)::float8 AS "quote_price?"
-FROM jobs j
+FROM listed
+JOIN jobs j ON j.id = listed.id
 LEFT JOIN job_slots s ON s.job_id = j.id
 LEFT JOIN sale_proofs u ON u.job_id = j.id
-LEFT JOIN trades o ON o.job_id = j.id AND o.status IN ('PENDING', 'SUBMITTED')
-WHERE j.archived_at IS NULL
-ORDER BY (j.status = 'ERROR') DESC, (o.id IS NOT NULL) DESC, j.id
-LIMIT $1
+ORDER BY listed.place

@@ -32,7 +32,9 @@ SELECT
     created_at AS "created_at!",
     started_at,
     stopped_at,
-    archived_at
+    archived_at,
+    xmin::text AS "row_by!",
+    updated_at AS "row_at!"
 FROM jobs
 WHERE id = ANY ($1::bigint[])
 ORDER BY id

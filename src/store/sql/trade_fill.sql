@@ -1,6 +1,7 @@
 -- Books a fill: the trade, the fill and the watch over it, the gas of each transaction, the position, what was reserved,
--- the settlements of the signer, the event, and a call to the schedulers. The job is locked. Nothing is written if the
--- trade was moved since it was read. The signer's row stays locked until the transaction ends.
+-- the settlements of the signer and the event. The job is locked. Nothing is written if the trade was moved since it was
+-- read. The signer's row stays locked until the transaction ends: nothing here notifies, since commits that do wait for
+-- each other until they are on disk.
 WITH moved AS (
     UPDATE trades SET status = 'EXECUTED', tx_hash = $3, base_amount = $4::text::numeric, quote_amount = $5::text::numeric,
            price_usd = $6, gas_usd = $7::numeric, executed_at = $8, next_check_at = NULL, note = NULL, version = version + 1
@@ -39,4 +40,4 @@ WITH moved AS (
 ), told AS (
     INSERT INTO outbox (job_id, trade_id, event, payload) SELECT job_id, id, $34, $35 FROM moved
 )
-SELECT id AS "id!", pg_notify($36, 'trade')::text AS woken FROM moved
+SELECT id AS "id!" FROM moved

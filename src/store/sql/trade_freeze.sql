@@ -1,5 +1,5 @@
--- Freezes a plan: slot, trade and row of history, and a call to the schedulers. The share lock makes a pause wait for
--- this, or this see the pause. Nothing is written for a job that was changed since it was read, or a slot that is decided.
+-- Freezes a plan: slot, trade and row of history. Whoever froze it carries it on; schedulers find it when its first check
+-- is overdue. The share lock makes a pause wait for this, or this see the pause. Nothing is written for a job that was changed since it was read, or a slot that is decided.
 WITH unchanged AS MATERIALIZED (
     SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE
 ), before AS MATERIALIZED (
@@ -31,5 +31,4 @@ WITH unchanged AS MATERIALIZED (
     INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
     SELECT job_id, 'trade', reason, price_usd, id, slot, slot FROM frozen
 )
-SELECT EXISTS (SELECT FROM unchanged) AS "unchanged!", (SELECT id FROM frozen) AS "frozen?",
-       (SELECT pg_notify($27, 'trade')::text FROM frozen) AS told
+SELECT EXISTS (SELECT FROM unchanged) AS "unchanged!", (SELECT id FROM frozen) AS "frozen?"

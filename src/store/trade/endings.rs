@@ -17,7 +17,7 @@ use crate::domain::{
     units::{Amount, Price, Usd},
 };
 use crate::store::{
-    StoreError, WAKE_CHANNEL,
+    StoreError,
     columns::{clean_text, lower, to_i64, to_json},
     failure_watches,
     gas::{self, GasPaid},
@@ -230,7 +230,6 @@ async fn record_fill(
         lower(job.account.wallet),
         Event::TradeFilled.to_string(),
         filled_payload(trade, settled, booked)?,
-        WAKE_CHANNEL,
     )
     .fetch_optional(connection)
     .await?;

@@ -98,7 +98,6 @@ pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreEr
         quote,
         plan.price.decimal(),
         new.first_check.std().as_secs_f64(),
-        WAKE_CHANNEL,
     )
     .fetch_one(pool)
     .await;

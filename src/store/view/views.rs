@@ -55,12 +55,12 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
     let rows = sqlx::query!(
         r#"SELECT s.job_id, s.next_slot, s.open_since, s.last_price, s.last_price_at, s.recent_high, s.slots_claimed,
                   s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail,
-                  EXISTS (SELECT FROM jobs j JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
-                          WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!",
-                  (SELECT stopped_by FROM jobs WHERE id = s.job_id) AS stopped_by,
-                  (SELECT paused_by FROM jobs j WHERE j.id = s.job_id AND EXISTS (
-                       SELECT FROM jobs other WHERE other.paused_by = j.paused_by AND other.id <> j.id)) AS paused_by
+                  g.halted_at IS NOT NULL AS "halted!", j.stopped_by,
+                  CASE WHEN EXISTS (SELECT FROM jobs other WHERE other.paused_by = j.paused_by AND other.id <> j.id)
+                       THEN j.paused_by END AS paused_by
            FROM job_slots s
+           JOIN jobs j ON j.id = s.job_id
+           LEFT JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
            WHERE s.job_id = ANY ($1) ORDER BY s.job_id"#,
