@@ -5,6 +5,7 @@ use super::{
     context::{App, open_pool},
     error::AppError,
 };
+use crate::store::memory::JobMemory;
 
 impl App {
     /// The same installation for a face that runs in this process. It has connections of its own: however much is asked
@@ -22,6 +23,7 @@ impl App {
             sessions: self.sessions.clone(),
             shares: FACE,
             live: self.live.clone(),
+            memory: JobMemory::default(),
         })
     }
 }

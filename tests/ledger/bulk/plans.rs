@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use lgi_mm::{
-    domain::ids::{AuditId, JobId},
-    store::{bulk, views},
+    domain::{
+        ids::{AuditId, JobId},
+        span::Span,
+    },
+    store::{bulk, slots, views},
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
@@ -92,4 +95,37 @@ async fn what_a_pause_stopped_is_found_by_its_index_among_10_000_jobs() {
     assert_eq!((pulses.len(), together.count()), (100, 2));
     let listed = scans(&one).await;
     assert!(listed.0 > asked.0, "{asked:?} {listed:?}");
+}
+
+/// Statistics of times are always old: here the planner takes every slot for due, and none is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_what_is_due_reads_no_whole_table() {
+    let db = testkit::db().await;
+    for sql in [
+        FLEET,
+        "UPDATE job_slots SET next_slot = now() - interval '1 hour', due_at = now() - interval '1 hour'",
+        "ANALYZE job_slots",
+        "UPDATE job_slots SET next_slot = now() + interval '1 hour', due_at = now() + interval '1 hour'",
+    ] {
+        sqlx::query(sql).execute(&db.pool).await.expect(sql);
+    }
+    let one = PgPoolOptions::new().max_connections(1).connect(&db.url).await;
+    let one = one.expect("a connection");
+    let read = async || -> i64 {
+        sqlx::query("SELECT pg_stat_force_next_flush()")
+            .execute(&one)
+            .await
+            .expect("statistics");
+        let sql = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'job_slots'";
+        sqlx::query_scalar(sql).fetch_one(&one).await.expect("scans")
+    };
+    let second = Span::from_secs(1);
+    let before = read().await;
+    // More than five times, so that a plan for all values would be made as well.
+    for _ in 0..8 {
+        let outlook = slots::outlook(&one, second, second).await.expect("an outlook");
+        assert!(outlook.is_quiet());
+        assert!(outlook.until.is_some_and(|until| until > Span::from_secs(3_000)));
+    }
+    assert_eq!(read().await, before);
 }

@@ -1,16 +1,20 @@
 //! A process remembers jobs as it read them, and never takes a remembered one for the one that is there.
 
+use std::sync::Arc;
+
+use alloy_primitives::Address;
 use lgi_mm::{
     domain::job::JobStatus,
     store::{
-        jobs::{self, Job},
+        jobs::{self, Filter, Job},
+        known,
         memory::JobMemory,
         orders::{self, Order},
         ticks::{self, Tick},
     },
 };
 
-use crate::engine::world::{World, accumulate};
+use crate::engine::world::{World, accumulate, create};
 
 async fn loaded(world: &World, memory: &JobMemory) -> Job {
     let tick = Tick {
@@ -65,6 +69,45 @@ async fn a_job_that_changed_is_read_again() {
     assert_eq!(loaded(&world, &memory).await, before, "not committed");
     tx.rollback().await.expect("rolled back");
     assert_eq!(loaded(&world, &memory).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_the_jobs_that_changed_and_no_others() {
+    let world = World::new(accumulate()).await;
+    let second = create(&world.pool, Address::repeat_byte(0x5e), accumulate()).await;
+    let memory = JobMemory::default();
+    let listed = async || {
+        known::list(&world.pool, &memory, &Filter::default())
+            .await
+            .expect("jobs")
+    };
+    let first = listed().await;
+    assert_eq!(
+        first.iter().map(|job| job.id).collect::<Vec<_>>(),
+        [world.job, second]
+    );
+    assert_eq!(*first[0], there(&world).await);
+    for (before, now) in first.iter().zip(&listed().await) {
+        assert!(Arc::ptr_eq(before, now), "{}", now.id);
+    }
+
+    orders::order(&world.pool, world.job, Order::Pause, "test")
+        .await
+        .expect("an order");
+    let changed = listed().await;
+    assert_eq!(*changed[0], there(&world).await);
+    assert_eq!(changed[0].status, JobStatus::Paused);
+    assert!(Arc::ptr_eq(&first[1], &changed[1]), "nobody changed it");
+
+    // One that no build can read hides no other, and is there again once it can be read.
+    let spoil = "UPDATE jobs SET config = config || '{\"accumulate\": 1}' WHERE id = $1";
+    sqlx::query(spoil)
+        .bind(second.0)
+        .execute(&world.pool)
+        .await
+        .expect("a change");
+    let left = listed().await;
+    assert_eq!(left.iter().map(|job| job.id).collect::<Vec<_>>(), [world.job]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

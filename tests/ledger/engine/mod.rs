@@ -25,6 +25,7 @@ mod order_counted_in;
 mod order_sold_out;
 mod orders;
 mod paused;
+mod quiet;
 mod remembered;
 mod reorgs;
 mod sources;
