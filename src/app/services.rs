@@ -166,7 +166,7 @@ impl<'a> Service<'a> {
 /// Longest wait for connections to close when a worker ends.
 const LIFELINE_CLOSES: Duration = Duration::from_secs(2);
 
-/// Both queues side by side: a flood of ticks never keeps an open trade waiting.
+/// Both queues side by side: no task of an open trade waits behind ticks.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
     let followers = Followers::new(&engine, app.settings.worker.lease, stop.clone());
     let (ticking, settling) = ((engine.clone(), followers.clone()), (engine, followers.clone()));

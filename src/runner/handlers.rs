@@ -35,8 +35,11 @@ pub async fn ticks(engine: &Engine, followers: &Followers, group: Group<TickTask
         .collect();
     let results = engine.evaluate(&slice).await;
     note_ability(RECORD, unrecorded(&results));
-    let fresh = results.iter().filter_map(trade_of).collect();
-    drive_each(engine, followers, fresh).await;
+    let fresh = unfollowed(followers, results.iter().filter_map(trade_of));
+    if !fresh.is_empty() {
+        engine.call_schedulers().await;
+    }
+    drive_each(engine, fresh).await;
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
@@ -106,19 +109,19 @@ pub async fn settles(engine: &Engine, followers: &Followers, group: Group<Settle
             warn!(withdrawal = withdrawal.0, %error, "withdrawal not continued; will retry");
         }
     }
-    drive_each(engine, followers, trades).await;
+    drive_each(engine, unfollowed(followers, trades)).await;
     group.members.iter().map(|_| Completion::Done).collect()
 }
 
-/// Leaves trades to their followers, and continues those that nobody follows here.
-async fn drive_each(engine: &Engine, followers: &Followers, trades: Vec<TradeId>) {
+/// Leaves trades to their followers; those that nobody follows here.
+fn unfollowed(followers: &Followers, trades: impl IntoIterator<Item = TradeId>) -> Vec<TradeId> {
     let rest = trades.into_iter().filter(|trade| !followers.follow(*trade));
-    let rest: Vec<TradeId> = rest.collect();
-    if rest.is_empty() {
-        return;
-    }
-    engine.call_schedulers().await;
-    stream::iter(rest)
+    rest.collect()
+}
+
+/// Continues trades that nobody follows here.
+async fn drive_each(engine: &Engine, trades: Vec<TradeId>) {
+    stream::iter(trades)
         .for_each_concurrent(DRIVES_AT_ONCE, async |trade| {
             engine.carry_on(trade).await;
         })

@@ -99,7 +99,7 @@ async fn a_list_reads_the_jobs_that_changed_and_no_others() {
     assert_eq!(changed[0].status, JobStatus::Paused);
     assert!(Arc::ptr_eq(&first[1], &changed[1]), "nobody changed it");
 
-    // One that no build can read hides no other, and is there again once it can be read.
+    // One that no build can read is left out, and hides no other.
     let spoil = "UPDATE jobs SET config = config || '{\"accumulate\": 1}' WHERE id = $1";
     sqlx::query(spoil)
         .bind(second.0)
