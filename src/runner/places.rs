@@ -84,7 +84,7 @@ mod tests {
             let (places, told) = (Arc::clone(&places), told.clone());
             tokio::spawn(async move {
                 let place = places.take(TradeId(trade)).await.expect("a place");
-                told.send(trade).expect("somebody counts");
+                told.send(trade).expect("the test counts");
                 drop(place);
             });
             tokio::task::yield_now().await;

@@ -27,7 +27,7 @@ pub use job::{
     adoption, basket, bulk, jobs, known, members, memory, orders, placed, samples, slots, together,
     zone_rules,
 };
-pub(in crate::store) use job::{earned, leaving, pocket};
+pub(in crate::store) use job::{earned, leaving, pocket, version};
 pub use signer::{foreign, gaps, next, release, repairs, room, seen, signers, turns};
 pub use tick::{history, ticks};
 pub use trade::{

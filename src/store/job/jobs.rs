@@ -22,8 +22,8 @@ use crate::domain::{
 use crate::store::{
     StoreError,
     columns::{address, amount, json, look_back_secs, lower, numbers, to_json, unsigned, usd, word},
-    memory::RowVersion,
     session::begin,
+    version::RowVersion,
 };
 
 /// A job as the ledger has it.

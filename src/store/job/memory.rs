@@ -8,19 +8,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::domain::{Timestamp, ids::JobId};
-use crate::store::jobs::Job;
+use crate::domain::ids::JobId;
+use crate::store::{jobs::Job, version::RowVersion};
 
 /// Jobs remembered at most, some kilobytes each. Beyond them any other is forgotten.
 const JOBS_MAX: usize = 20_000;
-
-/// Which version of a row: the transaction that wrote it, and when that began. A transaction's number alone comes
-/// again after four billion, or in a database that was restored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct RowVersion {
-    pub(in crate::store) by: String,
-    pub(in crate::store) at: Timestamp,
-}
 
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Known {

@@ -18,4 +18,5 @@ mod refused;
 pub mod samples;
 pub mod slots;
 pub mod together;
+pub(in crate::store) mod version;
 pub mod zone_rules;

@@ -1,5 +1,5 @@
--- Freezes a plan: slot, trade and row of history. Whoever froze it carries it on; schedulers find it once its first check
--- is due. The share lock makes a pause wait for this, or this see the pause. Nothing is written for a job that was
+-- Freezes a plan: slot, trade and row of history. The process that froze it carries it on; schedulers find it once its
+-- first check is due. The share lock makes a pause wait for this, or this see the pause. Nothing is written for a job that was
 -- changed since it was read, or a slot that is decided.
 WITH unchanged AS MATERIALIZED (
     SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE

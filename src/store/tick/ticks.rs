@@ -18,9 +18,10 @@ use crate::store::{
     StoreError,
     columns::{clean_text, numbers, price, unsigned, usd_cut},
     jobs::{Job, JobRow},
-    memory::{JobMemory, RowVersion},
+    memory::JobMemory,
     samples::{KnownHigh, SampleHigh},
     slots,
+    version::RowVersion,
 };
 
 /// One slot of one job.

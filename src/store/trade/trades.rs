@@ -21,8 +21,9 @@ use crate::store::{
     StoreError, WAKE_CHANNEL,
     columns::{amount, clean_text, hash, numbers, price, unsigned, usd, word},
     jobs::Job,
-    memory::{JobMemory, RowVersion},
+    memory::JobMemory,
     ticks::{SlotSeen, Tick},
+    version::RowVersion,
 };
 
 /// A plan to freeze: only an approved one can be.
