@@ -32,7 +32,7 @@ const WORDS: [(Part, &str); 13] = [
     (Part::Rest, "receivers"),
     (Part::Rest, "deliveries"),
     (Part::Rest, "w.fill_id"),
-    (Part::Scheduler, "FROM fill_watches WHERE watch_at <= now()"),
+    (Part::Scheduler, "FROM fill_watches) <= now()"),
     (Part::Scheduler, "INSERT INTO apalis.jobs"),
     (Part::Queue, "apalis.jobs"),
 ];
