@@ -1,13 +1,16 @@
 //! Which bytes get into the pool: the rules a real node has, and its answers.
 
-use alloy_primitives::{Address, B256, U256};
+use std::{collections::HashMap, sync::Arc};
+
+use alloy_primitives::{Address, B256, Bytes, U256};
 use sqlx::PgConnection;
 
 use super::{
     codec::{Envelope, Swap, pool_address},
-    error::{PaperError, read, text, to_i64},
+    error::{PaperError, read, text, texts, to_i64},
     faults::{Armed, FaultKind},
-    mine::{self, LockedWallet},
+    lock::{LockedWallet, lock},
+    mine,
     settings::{BLOCK_GAS_LIMIT, GAS_INTRINSIC, PaperSettings},
 };
 use crate::{
@@ -85,49 +88,19 @@ impl Admissible {
             .map_or_else(Vec::new, |swap| vec![swap.token_in, swap.token_out])
     }
 
-    /// Everything that depends on the sender; if nothing speaks against it, it is in the pool. One database
-    /// transaction of the caller's, committed whatever the answer: mined blocks and used faults stay.
-    pub(super) async fn admit(
-        &self,
-        conn: &mut PgConnection,
-        raw: &[u8],
-        armed: &Armed<'_>,
-        settings: &PaperSettings,
-    ) -> Result<Sent, SendError> {
-        let envelope = &self.envelope;
-        let Some(mut wallet) = mine::lock(conn, &envelope.chain, envelope.sender, false).await? else {
-            return Err(SendError::InsufficientFunds);
-        };
-        wallet.mine(conn).await?;
-        if envelope.nonce < wallet.nonce {
+    /// What a node answers that knows this of the sender.
+    fn answer(&self, wallet: &LockedWallet, standing: &Standing) -> Result<Sent, SendError> {
+        if self.envelope.nonce < wallet.nonce {
             return Err(SendError::NonceTooLow);
         }
-        let (rival, native) = self.pooled_rival(conn).await?;
-        if rival.as_ref().is_some_and(|rival| rival.hash == self.hash) {
-            return Ok(Sent::AlreadyKnown);
+        match &standing.rival {
+            Some(rival) if rival.hash == self.hash => return Ok(Sent::AlreadyKnown),
+            Some(rival) if !outbids(self.fees(), rival.fees) => return Err(SendError::Underpriced),
+            _ => {}
         }
-        if rival
-            .as_ref()
-            .is_some_and(|rival| !outbids(self.fees(), rival.fees))
-        {
-            return Err(SendError::Underpriced);
-        }
-        if !self.is_affordable(native) {
+        if !self.is_affordable(standing.native) {
             return Err(SendError::InsufficientFunds);
         }
-        let tokens = self.tokens();
-        if armed.strike(conn, FaultKind::Fail, &tokens).await?.is_some() {
-            return Err(SendError::Rejected("refused on order".into()));
-        }
-        if let Some(rival) = rival {
-            replace(conn, rival.hash).await?;
-        }
-        let stuck = armed.strike(conn, FaultKind::Stuck, &tokens).await?.is_some();
-        let dropped = armed.strike(conn, FaultKind::Drop, &tokens).await?.is_some();
-        let earliest = wallet.clock.next_after(settings.mine_after.after(wallet.now));
-        let mine_after = (!stuck).then_some(earliest);
-        let status = if dropped { "dropped" } else { "pooled" };
-        self.insert(conn, raw, &wallet, status, mine_after).await?;
         Ok(Sent::Accepted)
     }
 
@@ -144,28 +117,111 @@ impl Admissible {
             U256::from(self.envelope.gas_limit).saturating_mul(U256::from(self.envelope.max_fee_per_gas));
         native.units() >= cost
     }
+}
 
-    /// The pooled transaction that holds the nonce, and the sender's native coin.
-    async fn pooled_rival(&self, conn: &mut PgConnection) -> Result<(Option<Rival>, Amount), PaperError> {
-        let Envelope {
-            chain, sender, nonce, ..
-        } = &self.envelope;
-        let row = sqlx::query!(
-            r#"SELECT t.hash AS "hash?", t.max_fee_per_gas::text AS fee, t.max_priority_fee_per_gas::text AS tip,
-                      (SELECT amount::text FROM paper.balances
-                       WHERE chain = $1 AND address = $2 AND asset = 'native') AS native
-               FROM (SELECT) AS one LEFT JOIN paper.transactions t
-                   ON t.chain = $1 AND t.sender = $2 AND t.nonce = $3 AND t.status = 'pooled'"#,
-            chain,
-            text(*sender),
-            to_i64("transactions.nonce", *nonce)?
-        )
-        .fetch_one(conn)
-        .await?;
-        let native = row
-            .native
-            .map(|native| read("balances.amount", &native))
-            .transpose()?;
+/// The pooled transaction that holds the nonce.
+struct Rival {
+    hash: B256,
+    fees: Fees,
+}
+
+/// Bytes that are well formed, and what they ask for.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) admissible: Admissible,
+    pub(super) raw: Bytes,
+}
+
+impl Sending {
+    pub(super) const fn sender(&self) -> Address {
+        self.admissible.envelope.sender
+    }
+}
+
+/// Everything that depends on the senders, each of another wallet; if nothing speaks against one, it is in the pool. One
+/// database transaction of the caller's, committed whatever the answers: mined blocks and used faults stay.
+pub(super) async fn admit(
+    conn: &mut PgConnection,
+    chain: &str,
+    sendings: &[Arc<Sending>],
+    armed: &Armed<'_>,
+    settings: &PaperSettings,
+) -> Result<Vec<Result<Sent, SendError>>, PaperError> {
+    let senders: Vec<Address> = sendings.iter().map(|sending| sending.sender()).collect();
+    let mut wallets = lock(conn, chain, &senders, false).await?;
+    mine::mine(conn, chain, &mut wallets).await?;
+    let wallets: HashMap<Address, LockedWallet> = wallets
+        .into_iter()
+        .map(|wallet| (wallet.address, wallet))
+        .collect();
+    let mut standing = standing(conn, chain, sendings).await?;
+    let mut answers = Vec::with_capacity(sendings.len());
+    let mut taken = Vec::new();
+    for sending in sendings {
+        let sender = sending.sender();
+        let standing = standing.remove(&sender).unwrap_or_default();
+        let answer = match wallets.get(&sender) {
+            None => Err(SendError::InsufficientFunds),
+            Some(wallet) => sending.admissible.answer(wallet, &standing),
+        };
+        let (Ok(Sent::Accepted), Some(wallet)) = (&answer, wallets.get(&sender)) else {
+            answers.push(answer);
+            continue;
+        };
+        let tokens = sending.admissible.tokens();
+        if armed.strike(conn, FaultKind::Fail, &tokens).await?.is_some() {
+            answers.push(Err(SendError::Rejected("refused on order".into())));
+            continue;
+        }
+        let stuck = armed.strike(conn, FaultKind::Stuck, &tokens).await?.is_some();
+        let dropped = armed.strike(conn, FaultKind::Drop, &tokens).await?.is_some();
+        let earliest = wallet.clock.next_after(settings.mine_after.after(wallet.now));
+        taken.push(Taken {
+            sending,
+            replaces: standing.rival.map(|rival| rival.hash),
+            status: if dropped { "dropped" } else { "pooled" },
+            received_at: wallet.now,
+            mine_after: (!stuck).then_some(earliest),
+        });
+        answers.push(answer);
+    }
+    replace(conn, &taken).await?;
+    insert(conn, chain, &taken).await?;
+    Ok(answers)
+}
+
+/// What the ledger holds against a transaction.
+#[derive(Default)]
+struct Standing {
+    rival: Option<Rival>,
+    /// The sender's native coin.
+    native: Amount,
+}
+
+/// The pooled transaction that holds the nonce of each, and the sender's native coin.
+async fn standing(
+    conn: &mut PgConnection,
+    chain: &str,
+    sendings: &[Arc<Sending>],
+) -> Result<HashMap<Address, Standing>, PaperError> {
+    let nonces = sendings.iter().map(|sending| nonce_of(sending));
+    let nonces: Vec<i64> = nonces.collect::<Result<_, _>>()?;
+    let rows = sqlx::query!(
+        r#"SELECT s.address AS "address!", t.hash AS "hash?", t.max_fee_per_gas::text AS fee,
+                  t.max_priority_fee_per_gas::text AS tip, b.amount::text AS native
+           FROM unnest($2::text[], $3::bigint[]) AS s (address, nonce)
+           LEFT JOIN paper.transactions t
+               ON t.chain = $1 AND t.sender = s.address AND t.nonce = s.nonce AND t.status = 'pooled'
+           LEFT JOIN paper.balances b ON b.chain = $1 AND b.address = s.address AND b.asset = 'native'"#,
+        chain,
+        &texts(sendings.iter().map(|sending| sending.sender())),
+        &nonces
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut standing = HashMap::new();
+    for row in rows {
+        let native = row.native.map(|native| read("balances.amount", &native));
         let rival = match (row.hash, row.fee, row.tip) {
             (Some(hash), Some(fee), Some(tip)) => Some(Rival {
                 hash: super::error::hash("transactions.hash", &hash)?,
@@ -176,72 +232,97 @@ impl Admissible {
             }),
             _ => None,
         };
-        Ok((rival, native.unwrap_or(Amount::ZERO)))
+        let native = native.transpose()?.unwrap_or(Amount::ZERO);
+        standing.insert(read("wallets.address", &row.address)?, Standing { rival, native });
     }
-
-    /// Bytes that were replaced or dropped once may come again.
-    async fn insert(
-        &self,
-        conn: &mut PgConnection,
-        raw: &[u8],
-        wallet: &LockedWallet<'_>,
-        status: &str,
-        mine_after: Option<Timestamp>,
-    ) -> Result<(), PaperError> {
-        let Envelope {
-            chain,
-            sender,
-            nonce,
-            gas_limit,
-            ..
-        } = &self.envelope;
-        let fees = self.fees();
-        let amount = |of: fn(&Swap) -> Amount| self.swap.as_ref().map(|swap| of(swap).to_string());
-        sqlx::query!(
-            "INSERT INTO paper.transactions (hash, chain, sender, nonce, raw, max_fee_per_gas, max_priority_fee_per_gas,
-                 gas_price, gas_limit, gas_needed, kind, token_in, token_out, amount_in, amount_out, amount_out_min,
-                 deadline, status, received_at, mine_after)
-             VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9, $10, $11, $12, $13,
-                 $14::text::numeric, $15::text::numeric, $16::text::numeric, $17, $18, $19, $20)
-             ON CONFLICT (hash) DO UPDATE SET gas_price = EXCLUDED.gas_price, gas_needed = EXCLUDED.gas_needed,
-                 status = EXCLUDED.status, received_at = EXCLUDED.received_at, mine_after = EXCLUDED.mine_after",
-            self.hash.as_slice(),
-            chain,
-            text(*sender),
-            to_i64("transactions.nonce", *nonce)?,
-            raw,
-            fees.max_fee_per_gas.to_string(),
-            fees.max_priority_fee_per_gas.to_string(),
-            self.gas_price.to_string(),
-            to_i64("transactions.gas_limit", *gas_limit)?,
-            to_i64("transactions.gas_needed", self.gas_needed)?,
-            if self.swap.is_some() { "swap" } else { "cancel" },
-            self.swap.map(|swap| text(swap.token_in)),
-            self.swap.map(|swap| text(swap.token_out)),
-            amount(|swap| swap.amount_in),
-            amount(|swap| swap.amount_out),
-            amount(|swap| swap.amount_out_min),
-            self.swap.map(|swap| swap.deadline),
-            status,
-            wallet.now,
-            mine_after,
-        )
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
+    Ok(standing)
 }
 
-/// The pooled transaction that holds the nonce.
-struct Rival {
-    hash: B256,
-    fees: Fees,
+fn nonce_of(sending: &Sending) -> Result<i64, PaperError> {
+    to_i64("transactions.nonce", sending.admissible.envelope.nonce)
 }
 
-async fn replace(conn: &mut PgConnection, hash: B256) -> Result<(), PaperError> {
+/// A transaction that gets into the pool, or is forgotten at once.
+struct Taken<'a> {
+    sending: &'a Sending,
+    replaces: Option<B256>,
+    status: &'static str,
+    received_at: Timestamp,
+    mine_after: Option<Timestamp>,
+}
+
+/// Takes what holds the nonces out of the pool.
+async fn replace(conn: &mut PgConnection, taken: &[Taken<'_>]) -> Result<(), PaperError> {
+    let replaced = taken.iter().filter_map(|one| Some(one.replaces?.to_vec()));
+    let replaced: Vec<Vec<u8>> = replaced.collect();
+    if replaced.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        "UPDATE paper.transactions SET status = 'replaced' WHERE hash = $1",
-        hash.as_slice()
+        "UPDATE paper.transactions SET status = 'replaced' WHERE hash = ANY ($1)",
+        &replaced
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Bytes that were replaced or dropped once may come again.
+async fn insert(conn: &mut PgConnection, chain: &str, taken: &[Taken<'_>]) -> Result<(), PaperError> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let nonces = taken.iter().map(|one| nonce_of(one.sending));
+    let nonces: Vec<i64> = nonces.collect::<Result<_, _>>()?;
+    let gas = |units: fn(&Admissible) -> u64| {
+        let units = taken
+            .iter()
+            .map(|one| to_i64("transactions.gas", units(&one.sending.admissible)));
+        units.collect::<Result<Vec<i64>, _>>()
+    };
+    let of = |text: fn(&Admissible) -> String| -> Vec<String> {
+        taken.iter().map(|one| text(&one.sending.admissible)).collect()
+    };
+    let swaps = |text: fn(&Swap) -> String| -> Vec<Option<String>> {
+        let swaps = taken.iter().map(|one| one.sending.admissible.swap.as_ref());
+        swaps.map(|swap| swap.map(text)).collect()
+    };
+    let deadlines = taken
+        .iter()
+        .map(|one| one.sending.admissible.swap.map(|swap| swap.deadline));
+    sqlx::query!(
+        "INSERT INTO paper.transactions (chain, hash, sender, nonce, raw, max_fee_per_gas, max_priority_fee_per_gas,
+             gas_price, gas_limit, gas_needed, kind, token_in, token_out, amount_in, amount_out, amount_out_min, deadline,
+             status, received_at, mine_after)
+         SELECT $1, hash, sender, nonce, raw, fee::numeric, tip::numeric, price::numeric, gas_limit, gas_needed,
+             CASE WHEN token_in IS NULL THEN 'cancel' ELSE 'swap' END, token_in, token_out, amount_in::numeric,
+             amount_out::numeric, amount_out_min::numeric, deadline, status, received_at, mine_after
+         FROM unnest($2::bytea[], $3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+                 $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[],
+                 $17::text[], $18::timestamptz[], $19::timestamptz[])
+             AS u (hash, sender, nonce, raw, fee, tip, price, gas_limit, gas_needed, token_in, token_out, amount_in,
+                   amount_out, amount_out_min, deadline, status, received_at, mine_after)
+         ON CONFLICT (hash) DO UPDATE SET gas_price = EXCLUDED.gas_price, gas_needed = EXCLUDED.gas_needed,
+             status = EXCLUDED.status, received_at = EXCLUDED.received_at, mine_after = EXCLUDED.mine_after",
+        chain,
+        &taken.iter().map(|one| one.sending.admissible.hash.to_vec()).collect::<Vec<_>>(),
+        &of(|one| text(one.envelope.sender)),
+        &nonces,
+        &taken.iter().map(|one| one.sending.raw.to_vec()).collect::<Vec<_>>(),
+        &of(|one| one.envelope.max_fee_per_gas.to_string()),
+        &of(|one| one.envelope.max_priority_fee_per_gas.to_string()),
+        &of(|one| one.gas_price.to_string()),
+        &gas(|one| one.envelope.gas_limit)?,
+        &gas(|one| one.gas_needed)?,
+        &swaps(|swap| text(swap.token_in)) as &[Option<String>],
+        &swaps(|swap| text(swap.token_out)) as &[Option<String>],
+        &swaps(|swap| swap.amount_in.to_string()) as &[Option<String>],
+        &swaps(|swap| swap.amount_out.to_string()) as &[Option<String>],
+        &swaps(|swap| swap.amount_out_min.to_string()) as &[Option<String>],
+        &deadlines.collect::<Vec<_>>() as &[Option<Timestamp>],
+        &taken.iter().map(|one| one.status.to_owned()).collect::<Vec<_>>(),
+        &taken.iter().map(|one| one.received_at).collect::<Vec<_>>(),
+        &taken.iter().map(|one| one.mine_after).collect::<Vec<_>>() as &[Option<Timestamp>],
     )
     .execute(conn)
     .await?;

@@ -1,7 +1,7 @@
 //! What really happened, from the paper ledger's own records, to be compared with what ours says.
 
 use alloy_primitives::{Address, B256};
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::PgPool;
 use strum::{Display, EnumString};
 
 use super::{
@@ -75,7 +75,7 @@ pub async fn records(
     chain: Option<&str>,
     wallet: Address,
 ) -> Result<Vec<PaperSwap>, PaperError> {
-    let mut conn = mine_everywhere(pool, chain, wallet).await?;
+    mine_everywhere(pool, chain, wallet).await?;
     // Amounts from the logs, not from what was asked for.
     sqlx::query!(
         r#"SELECT t.hash, t.chain, t.nonce, t.status, t.token_in AS "token_in!", t.token_out AS "token_out!",
@@ -88,7 +88,7 @@ pub async fn records(
         text(wallet),
         chain
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(pool)
     .await?
     .into_iter()
     .map(|row| {
@@ -117,7 +117,7 @@ pub async fn net_balances(
     chain: Option<&str>,
     wallet: Address,
 ) -> Result<Vec<NetBalance>, PaperError> {
-    let mut conn = mine_everywhere(pool, chain, wallet).await?;
+    mine_everywhere(pool, chain, wallet).await?;
     sqlx::query!(
         r#"WITH moved AS (
                SELECT t.chain, l.token AS asset, l.amount * (l.to_address = t.sender)::int AS received,
@@ -136,7 +136,7 @@ pub async fn net_balances(
         text(wallet),
         chain
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(pool)
     .await?
     .into_iter()
     .map(|row| {
@@ -151,21 +151,16 @@ pub async fn net_balances(
     .collect()
 }
 
-async fn mine_everywhere(
-    pool: &PgPool,
-    chain: Option<&str>,
-    wallet: Address,
-) -> Result<PoolConnection<Postgres>, PaperError> {
-    let mut conn = pool.acquire().await?;
+async fn mine_everywhere(pool: &PgPool, chain: Option<&str>, wallet: Address) -> Result<(), PaperError> {
     let chains = sqlx::query_scalar!(
         "SELECT chain FROM paper.wallets WHERE address = $1 AND ($2::text IS NULL OR chain = $2)",
         text(wallet),
         chain
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(pool)
     .await?;
     for chain in chains {
-        conn = catch_up(pool, conn, &chain, &[wallet]).await?;
+        catch_up(pool, &chain, &[wallet]).await?;
     }
-    Ok(conn)
+    Ok(())
 }

@@ -88,6 +88,6 @@ pub(super) fn text(address: Address) -> String {
     format!("{address:#x}")
 }
 
-pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
-    addresses.iter().copied().map(text).collect()
+pub(super) fn texts(addresses: impl IntoIterator<Item = Address>) -> Vec<String> {
+    addresses.into_iter().map(text).collect()
 }

@@ -217,7 +217,7 @@ impl<'a> Armed<'a> {
              RETURNING delay_millis",
             self.chain,
             <&str>::from(kind),
-            &texts(tokens),
+            &texts(tokens.iter().copied()),
         )
         .fetch_optional(conn)
         .await?;

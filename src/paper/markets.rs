@@ -4,16 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use alloy_primitives::{Address, keccak256};
 use async_trait::async_trait;
-use chrono::DateTime;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Mutex, RwLock};
 
 use super::{
     chain::PaperChain,
-    error::{PaperError, text, to_i64},
+    error::{PaperError, text},
     faults::Faults,
-    gauge::Gauge,
+    lock::lock,
     mine::{self, balances, write_balances},
+    node::Node,
     settings::PaperSettings,
     signer::PaperSigner,
     venue::PaperVenue,
@@ -29,9 +29,6 @@ use crate::{
     },
     ports::{Market, Markets, Missing, NoMarket},
 };
-
-/// 2020-01-01: block 0 of every paper chain.
-const GENESIS_UNIX_SECS: i64 = 1_577_836_800;
 
 /// The wallet of paper jobs that name no other.
 #[must_use]
@@ -54,7 +51,7 @@ pub struct PaperMarkets {
     settings: PaperSettings,
     /// Wallets that this process has seen opened.
     open: RwLock<HashMap<Account, Market>>,
-    gauges: Mutex<HashMap<String, Arc<Gauge>>>,
+    nodes: Mutex<HashMap<&'static str, Arc<Node>>>,
 }
 
 impl PaperMarkets {
@@ -66,7 +63,7 @@ impl PaperMarkets {
             pool,
             settings,
             open: RwLock::default(),
-            gauges: Mutex::default(),
+            nodes: Mutex::default(),
         }
     }
 
@@ -87,14 +84,16 @@ impl PaperMarkets {
         asset: Asset,
         funding: Funding,
     ) -> Result<Amount, PaperError> {
-        self.open_wallet(chains::find(chain)?, wallet).await?;
+        self.node(chains::find(chain)?).await.open_all(&[wallet]).await?;
         let mut transaction = begin(&self.pool).await?;
-        let Some(mut locked) = mine::lock(&mut transaction, chain, wallet, true).await? else {
+        let mut locked = lock(&mut transaction, chain, &[wallet], true).await?;
+        mine::mine(&mut transaction, chain, &mut locked).await?;
+        let Some(locked) = locked.first() else {
             return Err(sqlx::Error::RowNotFound.into());
         };
-        locked.mine(&mut transaction).await?;
-        let held = balances(&mut transaction, chain, wallet, &[asset]).await?;
-        let held = held.get(&asset).copied().unwrap_or(Amount::ZERO);
+        let held = balances(&mut transaction, chain, &[wallet], [asset]).await?;
+        let held = held.get(&wallet).and_then(|held| held.get(&asset)).copied();
+        let held = held.unwrap_or(Amount::ZERO);
         let amount = match funding {
             Funding::Add(more) => held.checked_add(more)?,
             Funding::Set(amount) => amount,
@@ -107,54 +106,21 @@ impl PaperMarkets {
         Ok(amount)
     }
 
-    /// Creates and funds a wallet unless it exists.
-    async fn open_wallet(&self, chain: &ChainInfo, wallet: Address) -> Result<(), PaperError> {
-        let mut transaction = begin(&self.pool).await?;
-        let millis = u64::try_from(self.settings.block_time.std().as_millis()).unwrap_or(u64::MAX);
-        sqlx::query!(
-            "INSERT INTO paper.chains (name, genesis, block_millis) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
-            chain.name,
-            DateTime::from_timestamp(GENESIS_UNIX_SECS, 0).unwrap_or(Timestamp::UNIX_EPOCH),
-            to_i64("chains.block_millis", millis)?
-        )
-        .execute(&mut *transaction)
-        .await?;
-        let opened = sqlx::query!(
-            "INSERT INTO paper.wallets (chain, address, next_block_at) VALUES ($1, $2, now())
-             ON CONFLICT (chain, address) DO NOTHING",
-            chain.name,
-            text(wallet)
-        )
-        .execute(&mut *transaction)
-        .await?;
-        if opened.rows_affected() == 1 {
-            let funds = [
-                (Asset::Native, self.settings.wallet_native()),
-                (Asset::Token(chain.usdc), self.settings.wallet_usdc()),
-            ];
-            write_balances(&mut transaction, chain.name, wallet, funds.into_iter()).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+    /// The one node of a chain: all its wallets share it.
+    async fn node(&self, chain: &'static ChainInfo) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().await;
+        let new = || Arc::new(Node::new(self.pool.clone(), chain, self.settings.clone()));
+        Arc::clone(nodes.entry(chain.name).or_insert_with(new))
     }
 
-    /// The one gauge of a chain: all its wallets share it.
-    async fn gauge(&self, chain: &str) -> Arc<Gauge> {
-        let mut gauges = self.gauges.lock().await;
-        let gauge = gauges.entry(chain.to_owned());
-        Arc::clone(gauge.or_insert_with(|| Arc::new(Gauge::new(self.pool.clone(), chain))))
-    }
-
-    async fn open_market(&self, account: &Account) -> Result<Market, PaperError> {
-        self.open_wallet(chains::find(&account.chain)?, account.wallet)
-            .await?;
-        let (pool, chain) = (&self.pool, account.chain.as_str());
-        let settings = || self.settings.clone();
-        let gauge = self.gauge(chain).await;
+    async fn open_market(&self, account: &Account) -> Result<Market, String> {
+        let chain = chains::find(&account.chain).map_err(|error| error.to_string())?;
+        let node = self.node(chain).await;
+        node.open(account.wallet).await.map_err(|error| error.detail)?;
         Ok(Market {
-            chain: Arc::new(PaperChain::new(pool.clone(), chain, settings(), gauge.clone())),
-            venue: Arc::new(PaperVenue::new(pool.clone(), chain, settings(), gauge)),
-            signer: Arc::new(PaperSigner::new(chain, account.wallet)),
+            chain: Arc::new(PaperChain::new(node.clone())),
+            venue: Arc::new(PaperVenue::new(node)),
+            signer: Arc::new(PaperSigner::new(&account.chain, account.wallet)),
         })
     }
 }
@@ -173,10 +139,7 @@ impl Markets for PaperMarkets {
         if let Some(market) = self.open.read().await.get(account) {
             return Ok(market.clone());
         }
-        let market = self
-            .open_market(account)
-            .await
-            .map_err(|error| no_market(error.to_string()))?;
+        let market = self.open_market(account).await.map_err(no_market)?;
         self.open.write().await.insert(account.clone(), market.clone());
         Ok(market)
     }

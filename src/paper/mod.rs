@@ -16,10 +16,16 @@ mod error;
 mod execute;
 mod faults;
 mod gauge;
+mod lock;
+mod made;
 mod markets;
 mod mine;
+mod node;
+mod open;
+mod reads;
 mod settings;
 mod signer;
+mod together;
 mod venue;
 
 pub use chain::PaperChain;

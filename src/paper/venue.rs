@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use alloy_primitives::U256;
 use async_trait::async_trait;
-use sqlx::PgPool;
 
 use super::{
     codec::{Swap, pool_address},
     error::PaperError,
-    gauge::Gauge,
-    settings::PaperSettings,
+    node::Node,
 };
 use crate::{
     domain::{
@@ -25,21 +23,13 @@ use crate::{
 /// The paper pool of one chain. It trades every pair, in any amount.
 #[derive(Debug, Clone)]
 pub struct PaperVenue {
-    pool: PgPool,
-    chain: String,
-    settings: PaperSettings,
-    gauge: Arc<Gauge>,
+    node: Arc<Node>,
 }
 
 impl PaperVenue {
     /// The venue of `chain`.
-    pub(super) fn new(pool: PgPool, chain: &str, settings: PaperSettings, gauge: Arc<Gauge>) -> Self {
-        Self {
-            pool,
-            chain: chain.to_owned(),
-            settings,
-            gauge,
-        }
+    pub(super) const fn new(node: Arc<Node>) -> Self {
+        Self { node }
     }
 
     /// The pool's output, or why there is none.
@@ -53,18 +43,14 @@ impl PaperVenue {
         if request.amount_in.is_zero() {
             return Err(QuoteError::NoLiquidity("nothing goes in".into()));
         }
-        self.settings.quote(request.amount_out_fair, request.fair_rest)
+        self.node
+            .settings()
+            .quote(request.amount_out_fair, request.fair_rest)
     }
 
     async fn is_up(&self, request: &SwapRequest) -> Result<(), PaperError> {
-        let reading = self.gauge.read().await?;
-        let armed = reading.armed(&self.chain);
-        if armed.is_none() {
-            return Ok(());
-        }
-        let tokens = [request.token_in, request.token_out];
-        let mut conn = self.pool.acquire().await?;
-        armed.refuse_if_down(&mut conn, &tokens).await
+        self.node.up(&[request.token_in, request.token_out]).await?;
+        Ok(())
     }
 }
 
@@ -95,7 +81,7 @@ impl Venue for PaperVenue {
             to: pool_address(),
             data: swap.encode(),
             value: U256::ZERO,
-            gas_limit: self.settings.gas_units,
+            gas_limit: self.node.settings().gas_units,
         }])
     }
 }

@@ -33,6 +33,9 @@ const LOOK_USUAL: Duration = Duration::from_secs(2);
 /// Looks that wait like that at the same moment; any more keep their places.
 const SLOW_AT_ONCE: usize = 512;
 
+/// The longest time that slots wait for trades.
+const GO_FIRST_MAX: Duration = Duration::from_secs(1);
+
 /// How long one look may take.
 const LOOK_MAX: Duration = Duration::from_secs(60);
 
@@ -133,6 +136,12 @@ impl Followers {
         };
         self.shared.tasks.spawn(follow(followed));
         true
+    }
+
+    /// Lets trades go first that have waited for long to be continued. Without, slots that come faster than they can be
+    /// decided would keep every trade from its end.
+    pub async fn go_first(&self) {
+        self.shared.drives.go_first(GO_FIRST_MAX).await;
     }
 
     /// Waits for looks that have begun, for a limited time, and gives the trades that are still followed back to the

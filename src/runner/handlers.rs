@@ -33,6 +33,7 @@ pub async fn ticks(engine: &Engine, followers: &Followers, group: Group<TickTask
             slot: member.payload.slot,
         })
         .collect();
+    followers.go_first().await;
     let results = engine.evaluate(&slice).await;
     note_ability(RECORD, unrecorded(&results));
     let fresh = unfollowed(followers, results.iter().filter_map(trade_of));

@@ -4,20 +4,30 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::domain::ids::TradeId;
 
+/// Trades that have waited for places longer than this want more than the machine can do.
+const CROWDED_AFTER: Duration = Duration::from_millis(500);
+
 /// A fixed number of places.
 #[derive(Debug)]
-pub(super) struct Places(Mutex<Taken>);
+pub(super) struct Places {
+    taken: Mutex<Taken>,
+    /// No trade waits any more.
+    served: Notify,
+}
 
 #[derive(Debug)]
 struct Taken {
     free: usize,
     waiting: BTreeMap<TradeId, oneshot::Sender<Place>>,
+    /// Since when at least one waits.
+    waiting_since: Option<Instant>,
 }
 
 /// A place. Once it is dropped, the oldest trade that waits has it.
@@ -26,10 +36,14 @@ pub(super) struct Place(Arc<Places>);
 
 impl Places {
     pub(super) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Taken {
-            free: count,
-            waiting: BTreeMap::new(),
-        })))
+        Arc::new(Self {
+            taken: Mutex::new(Taken {
+                free: count,
+                waiting: BTreeMap::new(),
+                waiting_since: None,
+            }),
+            served: Notify::new(),
+        })
     }
 
     /// Waits for a place. `None`: the same trade waits once more, and its last request counts.
@@ -42,9 +56,26 @@ impl Places {
             }
             let (call, waiting) = oneshot::channel();
             taken.waiting.insert(trade, call);
+            taken.waiting_since.get_or_insert_with(Instant::now);
             waiting
         };
         waiting.await.ok()
+    }
+
+    /// Lets trades go first: where they have waited for long, returns once none waits, or after `most`.
+    pub(super) async fn go_first(&self, most: Duration) {
+        let served = async {
+            loop {
+                let served = self.served.notified();
+                let since = self.taken().waiting_since;
+                if since.is_none_or(|since| since.elapsed() < CROWDED_AFTER) {
+                    return;
+                }
+                served.await;
+            }
+        };
+        // After that, whoever asks has waited enough.
+        drop(tokio::time::timeout(most, served).await);
     }
 
     fn give_back(self: &Arc<Self>) {
@@ -53,6 +84,10 @@ impl Places {
             taken.free += 1;
             return;
         };
+        if taken.waiting.is_empty() {
+            taken.waiting_since = None;
+            self.served.notify_waiters();
+        }
         drop(taken);
         // One that is gone drops what it is sent, and the place comes back here.
         drop(oldest.send(Place(Arc::clone(self))));
@@ -60,7 +95,7 @@ impl Places {
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
         // Each change is one step.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,5 +145,28 @@ mod tests {
         }
         drop(first);
         assert!(places.take(TradeId(4)).await.is_some(), "both are gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_let_trades_go_first_only_where_these_have_waited_for_long() {
+        const MOST: Duration = Duration::from_millis(200);
+        let took = async |places: &Places| {
+            let begun = Instant::now();
+            places.go_first(MOST).await;
+            begun.elapsed()
+        };
+        let places = Places::new(1);
+        let first = places.take(TradeId(1)).await.expect("a free place");
+        assert!(took(&places).await < MOST, "none waits");
+        let mut waiting = Box::pin(places.take(TradeId(2)));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(took(&places).await < MOST, "it has just come");
+        std::thread::sleep(CROWDED_AFTER);
+        let mut other = Box::pin(places.go_first(Duration::from_secs(60)));
+        assert!(futures::poll!(&mut other).is_pending(), "the trade goes first");
+        drop(first);
+        other.await;
+        drop(waiting.await.expect("a place"));
+        assert!(took(&places).await < MOST, "all had their place");
     }
 }

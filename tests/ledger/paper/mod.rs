@@ -11,3 +11,4 @@ mod money;
 mod pool;
 mod race;
 mod revert;
+mod together;
