@@ -145,7 +145,7 @@ impl Node {
         self.states.ask(hashes.to_vec(), ask).await
     }
 
-    /// Whether a fault that strikes what touches a token may strike these; asked only if one is armed.
+    /// The tokens that these transactions touch; asked for only if a fault is armed.
     pub(super) async fn tokens_of(&self, hashes: &[B256]) -> Result<Vec<Address>, PaperError> {
         let (states, _) = reads::states(&self.pool, self.name(), hashes).await?;
         Ok(states.tokens(hashes))

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_for_others_may_be_cancelled() {
+    async fn a_caller_that_asks_for_others_may_be_cancelled() {
         let desk = Arc::new(Desk::default());
         let first = asks(&desk, 1);
         desk.until_asked(1).await;

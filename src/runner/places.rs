@@ -74,7 +74,7 @@ impl Places {
                 served.await;
             }
         };
-        // After that, whoever asks has waited enough.
+        // After that, the caller has waited enough.
         drop(tokio::time::timeout(most, served).await);
     }
 
