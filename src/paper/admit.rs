@@ -138,8 +138,8 @@ impl Sending {
     }
 }
 
-/// Everything that depends on the senders, each of another wallet; if nothing speaks against one, it is in the pool. One
-/// database transaction of the caller's, committed whatever the answers: mined blocks and used faults stay.
+/// Everything that depends on the senders, each of another wallet; if nothing speaks against one, it is in the pool.
+/// One database transaction of the caller's, committed whatever the answers: mined blocks and used faults stay.
 pub(super) async fn admit(
     conn: &mut PgConnection,
     chain: &str,

@@ -22,7 +22,8 @@ pub(super) struct LockedWallet {
     pub(super) next_block_at: Timestamp,
 }
 
-/// Locks senders, in the order of their addresses, as every transaction does; wallets that were never opened are absent.
+/// Locks senders, in the order of their addresses, as every transaction does. Wallets that were never opened are
+/// absent.
 ///
 /// `sync`: the commit waits for the disk. Without, a crash of the server may lose what a node may lose, its pool, and
 /// blocks that are made again as they were: whatever the ledger notes of them commits later, and takes them to the disk

@@ -1,5 +1,5 @@
-//! What all wallets of a chain share within a process: calls that are made at the same moment share their statements, as
-//! calls to a node share a request.
+//! What all wallets of a chain share within a process: calls that are made at the same moment share their statements,
+//! as calls to a node share a request.
 
 use std::{
     collections::{HashSet, VecDeque},
