@@ -147,7 +147,7 @@ mod tests {
         assert!(places.take(TradeId(4)).await.is_some(), "both are gone");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn others_let_trades_go_first_only_where_these_have_waited_for_long() {
         const MOST: Duration = Duration::from_millis(200);
         let took = async |places: &Places| {

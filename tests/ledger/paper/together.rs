@@ -85,8 +85,8 @@ async fn wallets_that_trade_at_once_share_their_statements() {
             Sent::Accepted
         );
         until_mined(market, signed.hash).await;
-        let held = market.chain.balances(*wallet, &[Asset::Token(usdc())]);
-        assert_eq!(held.await.expect("answers"), [rest(*wallet, 1)]);
+        let held = market.chain.balances(*wallet, &[Asset::Token(usdc())]).await;
+        assert_eq!(held.expect("answers"), [rest(*wallet, 1)]);
         assert_eq!(market.chain.nonces(*wallet).await.expect("answers").latest, 1);
     }))
     .await;
@@ -155,6 +155,6 @@ async fn transactions_of_one_wallet_that_come_together_are_taken_in_their_order(
     for signed in &all {
         until_mined(market, signed.hash).await;
     }
-    let held = market.chain.balances(*wallet, &[Asset::Token(usdc())]);
-    assert_eq!(held.await.expect("answers"), [rest(*wallet, 40)]);
+    let held = market.chain.balances(*wallet, &[Asset::Token(usdc())]).await;
+    assert_eq!(held.expect("answers"), [rest(*wallet, 40)]);
 }
