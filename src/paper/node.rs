@@ -109,7 +109,7 @@ impl Node {
     pub(super) async fn balances(&self, wanted: Wanted) -> Result<Vec<Amount>, RpcError> {
         let ask = |wanted: Vec<Wanted>| async move {
             let (mut held, due) = reads::balances(&self.pool, self.name(), &wanted).await?;
-            if self.has_mined(due).await? {
+            if self.mine_due(due).await? {
                 held = reads::balances(&self.pool, self.name(), &wanted).await?.0;
             }
             Ok(wanted.iter().map(|wanted| Balances::of(&held, wanted)).collect())
@@ -121,7 +121,7 @@ impl Node {
     pub(super) async fn nonces(&self, sender: Address) -> Result<Option<Counted>, RpcError> {
         let ask = |senders: Vec<Address>| async move {
             let (mut counted, due) = reads::nonces(&self.pool, self.name(), &senders).await?;
-            if self.has_mined(due).await? {
+            if self.mine_due(due).await? {
                 counted = reads::nonces(&self.pool, self.name(), &senders).await?.0;
             }
             Ok(senders
@@ -137,7 +137,7 @@ impl Node {
         let ask = |asked: Vec<Vec<B256>>| async move {
             let all: Vec<B256> = asked.iter().flatten().copied().collect();
             let (mut states, due) = reads::states(&self.pool, self.name(), &all).await?;
-            if self.has_mined(due).await? {
+            if self.mine_due(due).await? {
                 states = reads::states(&self.pool, self.name(), &all).await?.0;
             }
             Ok(asked.iter().map(|hashes| States::of(&states, hashes)).collect())
@@ -151,8 +151,8 @@ impl Node {
         Ok(states.tokens(hashes))
     }
 
-    /// Mines what is due for these; whether there is anything.
-    async fn has_mined(&self, due: HashSet<Address>) -> Result<bool, PaperError> {
+    /// Mines what is due for these senders. `false`: there are none, and nothing that was read has changed.
+    async fn mine_due(&self, due: HashSet<Address>) -> Result<bool, PaperError> {
         if due.is_empty() {
             return Ok(false);
         }

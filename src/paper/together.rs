@@ -76,17 +76,17 @@ impl<Q: Clone, A> Together<Q, A> {
         while own.is_empty() {
             let taken: Vec<Asked<Q, A>> = {
                 let mut asked = self.asked();
+                // Callers that were cancelled wait for no answer.
+                asked.retain(|one| !one.answer.is_closed());
                 let count = asked.len().min(MOST);
-                asked
-                    .drain(..count)
-                    .filter(|one| !one.answer.is_closed())
-                    .collect()
+                asked.drain(..count).collect()
             };
-            let (questions, waiting): (Vec<_>, Vec<_>) =
-                taken.into_iter().map(|one| (one.question, one.answer)).unzip();
-            if questions.is_empty() {
+            // Its own question was taken by a caller that was cancelled.
+            if taken.is_empty() {
                 return;
             }
+            let (questions, waiting): (Vec<_>, Vec<_>) =
+                taken.into_iter().map(|one| (one.question, one.answer)).unzip();
             match ask(questions).await {
                 Ok(answers) => {
                     for (to, answer) in waiting.into_iter().zip(answers) {
@@ -209,6 +209,27 @@ mod tests {
         desk.go.notify_one();
         assert_eq!(other.await.expect("a task").expect("an answer"), 6);
         assert_eq!(desk.requests()[1..], [vec![2, 3], vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn a_question_behind_many_that_were_given_up_is_answered() {
+        let desk = Arc::new(Desk::default());
+        let first = asks(&desk, 1);
+        desk.until_asked(1).await;
+        let given_up: Vec<_> = (2..=99).map(|number| asks(&desk, number)).collect();
+        desk.until_waiting(98).await;
+        let last = asks(&desk, 100);
+        desk.until_waiting(99).await;
+        for one in given_up {
+            one.abort();
+        }
+        desk.go.notify_one();
+        first.await.expect("a task").expect("an answer");
+        desk.until_asked(2).await;
+        desk.go.notify_one();
+        let answer = tokio::time::timeout(Duration::from_secs(30), last).await;
+        assert_eq!(answer.expect("in time").expect("a task").expect("an answer"), 200);
+        assert_eq!(desk.requests(), [vec![1], vec![100]]);
     }
 
     #[tokio::test]
