@@ -1,5 +1,5 @@
 //! Places to work at, handed to the oldest trade that waits for one: under load trades end one after the other, instead
-//! of all of them late.
+//! of all of them late. Slots can let trades go first.
 
 use std::{
     collections::BTreeMap,
